@@ -1,0 +1,1 @@
+"""The bottom layer: domain values, queries, privacy, ports, ledger, archive, settings, errors."""
