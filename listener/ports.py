@@ -96,6 +96,10 @@ class Archive(Protocol):
         """Voices per value of a dimension, largest first. (A mention may have several themes.)"""
         ...
 
+    def held(self, mention_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the ids that are stored."""
+        ...
+
     def ids_of_thread(self, source: str, thread: str) -> frozenset[str]: ...
 
     def erase(self, mention_ids: Iterable[str]) -> int:
@@ -106,8 +110,8 @@ class Archive(Protocol):
         """Delete all mentions of one pseudonym."""
         ...
 
-    def expire(self, now: datetime) -> int:
-        """Delete mentions whose retention ended."""
+    def expired(self, now: datetime, limit: int = 1000) -> list[str]:
+        """Ids of mentions whose retention has ended (the caller buries and erases them)."""
         ...
 
     def total(self) -> int: ...
@@ -234,6 +238,8 @@ class Runs(Protocol):
     def plan(self, source: str, slot: datetime, trigger: str) -> int | None:
         """Insert a queued run and return its id; None when that slot exists already (somebody else was quicker)."""
         ...
+
+    def get(self, run_id: int) -> Run | None: ...
 
     def claim(self, run_id: int, *, owner: str, now: datetime, lease: timedelta) -> Run | None:
         """Queued (or running with its lease ended) → running, attempts + 1. None when it is not to be had, or another run of

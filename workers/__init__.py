@@ -1,0 +1,1 @@
+"""The Celery app, its tasks, the stages behind them, and scoring."""

@@ -1,7 +1,22 @@
-"""STUB, being replaced."""
-from dataclasses import dataclass
+"""The query language: read a query, ask it about one document, or ask thousands of them at once. Pure."""
 
+from listener.query.document import FIELDS, Document, normal_author
+from listener.query.nodes import And, Field, Near, Node, Not, Or, Phrase, Prefix, Tag, Word
+from listener.query.query import Query
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    text: str
+__all__ = [
+    "FIELDS",
+    "And",
+    "Document",
+    "Field",
+    "Near",
+    "Node",
+    "Not",
+    "Or",
+    "Phrase",
+    "Prefix",
+    "Query",
+    "Tag",
+    "Word",
+    "normal_author",
+]

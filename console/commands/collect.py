@@ -1,0 +1,87 @@
+"""`lyhord collect`: read sources once, by hand."""
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Annotated
+
+import typer
+
+from console.commands.common import ConfigOption, JsonOption, opened
+from console.terminal import progress, remark, say, say_json
+from listener.errors import ConfigError
+from listener.ports import Run, RunState, Tally
+from workers import stages
+from workers.runtime import Runtime
+
+AT_ONCE = 2
+
+
+def collect(
+    sources: Annotated[list[str] | None, typer.Argument(help="Ids of sources; none: all.", show_default=False)] = None,
+    recheck: Annotated[bool, typer.Option("--recheck", help="Read known pages again, for edits and deletions.")] = False,
+    config: ConfigOption = None,
+    json_lines: JsonOption = False,
+) -> None:
+    """Read sources once and store what is new, then score it.
+
+    Example:  lyhord collect trafikforum --recheck
+    """
+    with opened(config) as runtime:
+        chosen = [runtime.source(source_id) for source_id in sources or [source.id for source in runtime.config.sources]]
+        if not chosen:
+            raise ConfigError(f"{runtime.path}: has no source; add a [[sources]] table (see docs/configuration.md)")
+        for source in chosen:
+            if source.policy is None:
+                raise ConfigError(f"source {source.id}: has no policy, so nothing of it may be read; add [sources.policy] with basis, retention, deletions")
+        failed = _collect([source.id for source in chosen], runtime, recheck=recheck, json_lines=json_lines)
+        stages.score_all(runtime)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _collect(ids: list[str], runtime: Runtime, *, recheck: bool, json_lines: bool) -> int:
+    stop, failed = threading.Event(), 0
+    with ThreadPoolExecutor(AT_ONCE) as pool, progress() as bars:
+        running: dict[str, tuple[int, Future[Run | None], int]] = {}
+        for source_id in ids:
+            run_id = runtime.ledger.runs.plan(source_id, runtime.clock(), "manual")
+            if run_id is None:
+                raise ConfigError(f"source {source_id}: was asked for twice in the same instant")
+            task = bars.add_task(source_id, total=None)
+            running[source_id] = (run_id, pool.submit(stages.collect, runtime, run_id, recheck=recheck, stop=stop), int(task))
+        try:
+            while not all(future.done() for _, future, _ in running.values()):
+                stop.wait(0.3)
+                for source_id, (run_id, _, task) in running.items():
+                    bars.update(bars.task_ids[task], description=f"{source_id}: {_so_far(stages.progress(runtime, run_id))}")
+        except KeyboardInterrupt:
+            stop.set()
+            remark("Stopping; what was read so far is stored.", attention=True)
+        for source_id, (run_id, future, _) in running.items():
+            failed += _report(source_id, future.result(), stages.progress(runtime, run_id), json_lines=json_lines)
+    return failed
+
+
+def _so_far(tally: Tally) -> str:
+    return f"{tally.pages} pages, {tally.posts} posts, {tally.new} new mentions"
+
+
+def _report(source_id: str, run: Run | None, tally: Tally, *, json_lines: bool) -> bool:
+    """Say how one run went; true when it failed."""
+    if run is None:
+        words = "another run of this source is under way; try again when it has ended"
+        if json_lines:
+            say_json({"source": source_id, "state": "busy", "reason": words})
+        else:
+            say(f"{source_id}: {words}", attention=True)
+        return True
+    bad = run.state is not RunState.DONE
+    if json_lines:
+        counts = {key: getattr(tally, key) for key in ("pages", "unchanged_pages", "posts", "mentions", "new", "edited", "deleted", "invalid")}
+        say_json({"source": source_id, "state": run.state, **counts, "reason": run.reason})
+        return bad
+    changes = f"{tally.new} new, {tally.edited} edited, {tally.deleted} deleted"
+    say(f"{source_id}: {tally.pages} pages, {tally.posts} posts, {tally.mentions} mentions ({changes})", attention=bad)
+    if run.reason:
+        say(f"  {run.reason}", attention=True)
+    return bad

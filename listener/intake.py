@@ -1,0 +1,159 @@
+"""The intake: posts in, mentions stored. Clean (done by Post), match, pseudonymise, redact, store; then the frontier moves.
+
+`Intake.take` is the Sink of every collector. What it does may be done twice without harm: ids are derived from source and
+native id, storing is create-or-ignore, and tombstones are asked before anything is stored.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from listener.config import Brand, Source
+from listener.errors import ConfigError
+from listener.mention import UNDETERMINED, Mention
+from listener.ports import Added, Archive, Batch, IdentifyLanguage, Ledger, Tally, Tombstones
+from listener.post import Post, post_id
+from listener.pseudonym import Pseudonymise
+from listener.query import Document, Matcher, parse
+from listener.redaction import redact
+
+DELETED_UPSTREAM = "deleted upstream"
+RETENTION_ENDED = "retention ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The pure parts that turn a post into a mention; built once per process."""
+
+    brands: Mapping[str, Brand]
+    matcher: Matcher
+    pseudonymise: Pseudonymise
+    identify: IdentifyLanguage
+
+    @classmethod
+    def of(cls, brands: Sequence[Brand], pseudonymise: Pseudonymise, identify: IdentifyLanguage) -> "Tools":
+        matcher = Matcher({brand.id: [parse(query) for query in brand.queries] for brand in brands})
+        return cls({brand.id: brand for brand in brands}, matcher, pseudonymise, identify)
+
+
+def matched_brands(post: Post, source: Source, language: str, tools: Tools) -> tuple[str, ...]:
+    """The brands that a post is about, sorted. A brand's own accounts are not its customers' voice; a text in a language that the
+    brand does not listen to is not for it, an undetermined one always is."""
+    document = Document.of(
+        title=post.title,
+        text=post.text,
+        author=post.author,
+        site=urlsplit(post.url).hostname or "",
+        channel=source.channel,
+        language=language,
+        source=source.id,
+    )
+    author = post.author.lstrip("@").casefold()
+
+    def wanted(brand: Brand) -> bool:
+        own = author and author in {account.lstrip("@").casefold() for account in brand.accounts}
+        return not own and (not brand.languages or language in {*brand.languages, UNDETERMINED})
+
+    return tuple(sorted(key for key in tools.matcher.match(document) if wanted(tools.brands[key])))
+
+
+def to_mention(post: Post, source: Source, tools: Tools, *, retention: timedelta, now: datetime) -> Mention | None:
+    """Pure: the mention that a post makes, or None when it is about no brand of ours."""
+    language = tools.identify(post.text)
+    brands = matched_brands(post, source, language, tools)
+    if not brands:
+        return None
+    return Mention(
+        id=post.id,
+        source=source.id,
+        kind=source.kind,
+        channel=source.channel,
+        owned=source.owned,
+        url=post.url,
+        author=tools.pseudonymise(source.id, post.author),
+        title=redact(post.title),
+        text=redact(post.text),
+        language=language,
+        brands=brands,
+        published_at=post.published_at,
+        fetched_at=now,
+        retention_until=now + retention,
+        thread=post.thread,
+        engagement=post.engagement,
+    )
+
+
+class Intake:
+    """Stores what one source's collector hands over, and counts it."""
+
+    def __init__(
+        self, source: Source, tools: Tools, archive: Archive, ledger: Ledger, *, clock: Callable[[], datetime], listener: Callable[[Tally], None] | None = None
+    ) -> None:
+        if source.policy is None:
+            raise ConfigError(f"source {source.id}: has no policy, so nothing of it may be stored; want [sources.policy] with basis, retention and deletions")
+        self._retention = source.policy.retention
+        self._source, self._tools, self._archive, self._ledger = source, tools, archive, ledger
+        self._clock, self._listener = clock, listener
+        self.tally = Tally()
+
+    def take(self, batch: Batch) -> None:
+        """Store the posts, then what follows from them, then the frontier: in this order, so that a crash repeats work but
+        loses nothing. Raises StoreError, and then nothing of the frontier has moved."""
+        now = self._clock()
+        added, mentions = self.accept(batch.posts, now=now)
+        deleted = self._forget(batch, now)
+        if batch.pages:
+            self._ledger.frontier.save(batch.pages)
+        for key, value in batch.notes.items():
+            self._ledger.note(key, value)
+        self.tally = replace(
+            self.tally,
+            pages=self.tally.pages + len(batch.pages),
+            posts=self.tally.posts + len(batch.posts),
+            mentions=self.tally.mentions + mentions,
+            new=self.tally.new + len(added.new),
+            edited=self.tally.edited + len(added.edited),
+            deleted=self.tally.deleted + deleted,
+        )
+        if self._listener:
+            self._listener(self.tally)
+
+    def accept(self, posts: Sequence[Post], *, now: datetime) -> tuple[Added, int]:
+        """Match and store posts; (what the archive did, how many were mentions). Erased ones stay out; a post that was edited so
+        that it is about no brand any more is taken out. Raises StoreError."""
+        if not posts:
+            return Added((), (), ()), 0
+        made = [(post.id, to_mention(post, self._source, self._tools, retention=self._retention, now=now)) for post in posts]
+        mentions = self._unburied([mention for _, mention in made if mention])
+        if unmatched := self._archive.held(post for post, mention in made if mention is None):
+            self._archive.erase(unmatched)
+        added = self._archive.add(mentions) if mentions else Added((), (), ())
+        return added, len(mentions)
+
+    def _unburied(self, mentions: list[Mention]) -> list[Mention]:
+        ids, authors = self._ledger.tombstones.buried(
+            ids=[mention.id for mention in mentions], authors={mention.author for mention in mentions if mention.author}
+        )
+        return [mention for mention in mentions if mention.id not in ids and mention.author not in authors]
+
+    def _forget(self, batch: Batch, now: datetime) -> int:
+        """Honour deletions upstream: out of the archive, with a tombstone so that a cached page does not bring them back."""
+        gone = {post_id(self._source.id, native) for native in batch.gone}
+        for thread, seen in batch.thread_complete:
+            kept = {post_id(self._source.id, native) for native in seen}
+            gone |= self._archive.ids_of_thread(self._source.id, thread) - kept
+        held = self._archive.held(gone) if gone else frozenset()
+        if held:
+            self._ledger.tombstones.bury(ids=held, reason=DELETED_UPSTREAM, now=now)
+            self._archive.erase(held)
+        return len(held)
+
+
+def expire(archive: Archive, tombstones: Tombstones, *, now: datetime) -> int:
+    """Delete what was kept long enough. A tombstone stays, so that a thread that is still on the web does not bring it back."""
+    total = 0
+    while ids := archive.expired(now):
+        tombstones.bury(ids=ids, reason=RETENTION_ENDED, now=now)
+        total += archive.erase(ids)
+    return total

@@ -1,0 +1,60 @@
+"""The ledger: operational state in one SQL database, SQLite or PostgreSQL (`listener.ports.Ledger`)."""
+
+from sqlalchemy import select
+
+from listener.ledger.engine import Database
+from listener.ledger.frontier import SqlFrontier
+from listener.ledger.incidents import SqlIncidents
+from listener.ledger.outbox import SqlOutbox
+from listener.ledger.runs import SqlRuns
+from listener.ledger.schema import notes
+from listener.ledger.tombstones import SqlTombstones
+from listener.ledger.upgrade import upgrade
+from listener.ports import Frontier, Incidents, Outbox, Runs, Tombstones
+
+
+class SqlLedger:
+    """See `listener.ports.Ledger`. May be shared between threads; a process that forks opens its own afterwards."""
+
+    frontier: Frontier
+    runs: Runs
+    tombstones: Tombstones
+    incidents: Incidents
+    outbox: Outbox
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self.frontier = SqlFrontier(database)
+        self.runs = SqlRuns(database)
+        self.tombstones = SqlTombstones(database)
+        self.incidents = SqlIncidents(database)
+        self.outbox = SqlOutbox(database)
+
+    def note(self, key: str, value: str) -> None:
+        """Remember one value (API cursors, heartbeats), replacing the old one."""
+        with self._db.write() as sql:
+            sql.execute(self._db.upsert(notes), {"key": key, "value": value})
+
+    def noted(self, key: str) -> str:
+        """"" when nothing is remembered."""
+        with self._db.read() as sql:
+            return sql.execute(select(notes.c.value).where(notes.c.key == key)).scalar() or ""
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def open_ledger(url: str) -> SqlLedger:
+    """Open `sqlite:///path` or `postgresql://…`, creating and migrating it as needed; safe for several processes at once.
+
+    Raises ConfigError for an address that cannot be used, StoreTooNew for a ledger of a newer Lyhord (left untouched),
+    StoreError when it is damaged or cannot be reached, StoreFull when the disk is full.
+    """
+    database = Database(url)
+    try:
+        upgrade(database)
+        database.verify()
+    except BaseException:
+        database.close()
+        raise
+    return SqlLedger(database)

@@ -1,0 +1,285 @@
+"""The one place that reads `lyhord.toml` and the environment.
+
+The file holds everything but secrets; secrets come from `LYHORD_…` or, as a file's path, from `LYHORD_…_FILE`.
+An error names the file, the line and the key, what was got and what was wanted; a secret's value is in no error and no log.
+"""
+
+import difflib
+import os
+import re
+import secrets as random_source
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import TypeAdapter, ValidationError
+
+from listener.config import Brand, Config, Rule, Source
+from listener.duration import parse_duration
+from listener.errors import ConfigError, QueryError
+from listener.mention import CHANNELS, LANGUAGES, Signal
+from listener.query import parse
+
+DEFAULT_FILE = "lyhord.toml"
+_DURATIONS = frozenset({"every", "jitter", "quiet_after", "delay", "retention"})
+_TABLE = re.compile(r"^\s*(\[{1,2})\s*([A-Za-z0-9_.\-\s]+?)\s*\]{1,2}\s*(?:#.*)?$")
+_ID = re.compile(r"[a-z0-9][a-z0-9_\-]{0,63}")
+_CONFIG = TypeAdapter(Config)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """Values that never stand in the file. "" = not given."""
+
+    slack_token: str = ""
+    pseudonym_key: str = ""
+    reddit_client_id: str = ""
+    reddit_client_secret: str = ""
+
+    def __repr__(self) -> str:
+        return f"Secrets(given: {', '.join(f.name for f in fields(self) if getattr(self, f.name)) or 'none'})"
+
+
+def load(path: Path) -> Config:
+    """Read and check the file. Raises ConfigError."""
+    try:
+        raw = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file. Make one with `lyhord init`, or name it with --config") from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path}: cannot be read ({e}); want a UTF-8 text file") from e
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: str, name: str = DEFAULT_FILE) -> Config:
+    """The text of the file → Config with absolute meaning. `name` is shown in errors. Raises ConfigError."""
+    try:
+        table = tomllib.loads(raw)
+    except tomllib.TOMLDecodeError as e:
+        raise ConfigError(f"{name}: not TOML: {e}") from None
+    lines = _Lines(raw, name)
+    try:
+        config = _CONFIG.validate_python(_with_durations(table, (), lines))
+    except ValidationError as e:
+        raise ConfigError("\n".join(lines.explain(error) for error in e.errors()[:10])) from None
+    _check(config, lines)
+    return config
+
+
+def load_secrets() -> Secrets:
+    """Raises ConfigError naming the variable, never its value; also for a LYHORD_ name that we do not know (a typo)."""
+    known = {f"LYHORD_{f.name.upper()}": f.name for f in fields(Secrets)}
+    allowed = {*known, *(f"{variable}_FILE" for variable in known), "LYHORD_CONFIG"}
+    for variable in sorted(os.environ):
+        if variable.startswith("LYHORD_") and variable not in allowed:
+            near = difflib.get_close_matches(variable, allowed, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(sorted(known))}"
+            raise ConfigError(f"environment: unknown setting {variable}{hint}")
+    return Secrets(**{field: _secret(variable) for variable, field in known.items()})
+
+
+def config_path(given: Path | None) -> Path:
+    """--config, else LYHORD_CONFIG, else ./lyhord.toml."""
+    return given or Path(os.environ.get("LYHORD_CONFIG") or DEFAULT_FILE)
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """The environment for a process that we start, with our additions."""
+    return {**os.environ, **extra}
+
+
+def pseudonym_key(config: Config, secrets: Secrets) -> bytes:
+    """The key of the pseudonyms: LYHORD_PSEUDONYM_KEY, else a file beside the data, made once with mode 0600. Raises ConfigError."""
+    if secrets.pseudonym_key:
+        if len(secrets.pseudonym_key) < 16:
+            raise ConfigError("LYHORD_PSEUDONYM_KEY: too short; want at least 16 characters, better 32 random ones")
+        return secrets.pseudonym_key.encode()
+    path = Path(config.storage.data) / "pseudonym.key"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Written under another name and linked: two processes that start together end up with the same key.
+        fresh = path.with_name(f"pseudonym.key.{os.getpid()}")
+        if not path.exists():
+            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(fd, "w") as file:
+                file.write(random_source.token_hex(32))
+            try:
+                os.link(fresh, path)
+            except FileExistsError:
+                pass
+            finally:
+                fresh.unlink()
+        return path.read_bytes()
+    except OSError as e:
+        raise ConfigError(f"{path}: cannot keep the key of the pseudonyms there ({e}); want a folder that we may write to") from e
+
+
+def ledger_url(config: Config) -> str:
+    return config.storage.ledger or f"sqlite:///{Path(config.storage.data) / 'ledger.db'}"
+
+
+def archive_url(config: Config) -> str:
+    return config.storage.archive or f"sqlite:///{Path(config.storage.data) / 'archive.db'}"
+
+
+def broker_url(config: Config) -> str:
+    return config.storage.broker or "memory://"
+
+
+def _secret(variable: str) -> str:
+    value, file = os.environ.get(variable, ""), os.environ.get(f"{variable}_FILE", "")
+    if value and file:
+        raise ConfigError(f"environment: both {variable} and {variable}_FILE are set; want one of them")
+    if not file:
+        return value.strip()
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"environment: {variable}_FILE={file!r} cannot be read ({type(e).__name__})") from e
+
+
+def _with_durations(value: Any, place: tuple[str | int, ...], lines: "_Lines") -> Any:
+    """Durations as text → timedelta, wherever a key asks for one (but for a collector's own options)."""
+    if isinstance(value, list):
+        return [_with_durations(item, (*place, i), lines) for i, item in enumerate(value)]
+    if not isinstance(value, dict) or (place and place[-1] == "options"):
+        return value
+    out: dict[str, Any] = {}
+    for key, item in value.items():
+        if key in _DURATIONS and isinstance(item, str):
+            try:
+                out[key] = parse_duration(item)
+            except ValueError as e:
+                raise lines.error((*place, key), str(e)) from None
+        elif key in _DURATIONS and item != 0:
+            raise lines.error((*place, key), f"got {item!r}, want a duration in quotes such as \"10m\"")
+        else:
+            out[key] = _with_durations(item, (*place, key), lines)
+    return out
+
+
+class _Lines:
+    """Finds the line of a key, for errors."""
+
+    def __init__(self, raw: str, name: str) -> None:
+        self._name, self._at = name, {}
+        table: tuple[str | int, ...] = ()
+        seen: dict[tuple[str | int, ...], int] = {}
+        for number, line in enumerate(raw.splitlines(), 1):
+            if header := _TABLE.match(line):
+                table = self._resolve(header[2], seen)
+                if header[1] == "[[":
+                    seen[table] = seen.get(table, -1) + 1
+                    table = (*table, seen[table])
+                self._at.setdefault(table, number)
+            elif key := re.match(r"\s*(?:\"([^\"]+)\"|([A-Za-z0-9_\-]+))\s*=", line):
+                self._at.setdefault((*table, key[1] or key[2]), number)
+
+    @staticmethod
+    def _resolve(header: str, seen: Mapping[tuple[str | int, ...], int]) -> tuple[str | int, ...]:
+        """`sources.policy` → ("sources", <newest index>, "policy")."""
+        place: tuple[str | int, ...] = ()
+        parts = [part.strip() for part in header.split(".")]
+        for i, part in enumerate(parts):
+            place = (*place, part)
+            if place in seen and i < len(parts) - 1:
+                place = (*place, seen[place])
+        return place
+
+    def error(self, place: tuple[str | int, ...], words: str) -> ConfigError:
+        return ConfigError(self._words(place, words))
+
+    def _words(self, place: tuple[str | int, ...], words: str) -> str:
+        where = next((self._at[place[:n]] for n in range(len(place), 0, -1) if place[:n] in self._at), None)
+        dotted = ".".join(str(part + 1) if isinstance(part, int) else part for part in place)
+        return f"{self._name}{f', line {where}' if where else ''}: {dotted}: {words}"
+
+    def explain(self, error: Any) -> str:
+        """One of pydantic's errors in our words."""
+        place = tuple(part for part in error["loc"] if not str(part).startswith("function-"))
+        if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+            known = _keys_at(place[:-1])
+            near = difflib.get_close_matches(str(place[-1]), known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+            return self._words(place, f"unknown key; {hint}")
+        if error["type"] in {"missing", "missing_argument"}:
+            return self._words(place, "is missing and must be given")
+        return self._words(place, f"got {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}")
+
+
+def _keys_at(place: tuple[str | int, ...]) -> list[str]:
+    """The keys that the table at `place` may have."""
+    names = [part for part in place if isinstance(part, str)]
+    tables: dict[str, Any] = {"brands": Brand, "sources": Source, "rules": Rule}
+    owner: Any = Config
+    for name in names:
+        hint = tables.get(name) or next((f.type for f in fields(owner) if f.name == name), None)
+        owner = hint if isinstance(hint, type) else next((a for a in getattr(hint, "__args__", ()) if isinstance(a, type)), Config)
+    return [f.name for f in fields(owner)]
+
+
+def _check(config: Config, lines: _Lines) -> None:
+    """What one table alone cannot show."""
+    for key in ("brands", "sources", "rules"):
+        first: dict[str, int] = {}
+        for i, item in enumerate(getattr(config, key)):
+            if not _ID.fullmatch(item.id):
+                raise lines.error((key, i, "id"), f"got {item.id!r}, want lower-case letters, digits, - and _")
+            if item.id in first:
+                raise lines.error((key, i, "id"), f"{item.id!r} is taken already by {key} number {first[item.id] + 1}; want another id")
+            first[item.id] = i
+    _check_zone(config.zone, ("zone",), lines)
+    for i, brand in enumerate(config.brands):
+        _check_brand(brand, i, lines)
+    for i, source in enumerate(config.sources):
+        _one_of(source.channel, CHANNELS, ("sources", i, "channel"), lines)
+        if source.zone:
+            _check_zone(source.zone, ("sources", i, "zone"), lines)
+        if source.policy:
+            _one_of(source.policy.deletions, ("recrawl", "events", "none"), ("sources", i, "policy", "deletions"), lines)
+    for i, rule in enumerate(config.rules):
+        _one_of(rule.brand, tuple(b.id for b in config.brands), ("rules", i, "brand"), lines)
+        for signal in rule.signals:
+            _one_of(signal, tuple(Signal), ("rules", i, "signals"), lines)
+        if rule.false_alarms_per_30_days <= 0:
+            raise lines.error(("rules", i, "false_alarms_per_30_days"), f"got {rule.false_alarms_per_30_days}, want more than 0")
+        _check_query(rule.filter, ("rules", i, "filter"), lines)
+
+
+def _check_brand(brand: Brand, i: int, lines: _Lines) -> None:
+    if not brand.queries:
+        raise lines.error(("brands", i, "queries"), "is empty; want at least one query, such as [\"fjelltele*\"]")
+    for language in brand.languages:
+        _one_of(language, LANGUAGES, ("brands", i, "languages"), lines)
+    for query in brand.queries:
+        _check_query(query, ("brands", i, "queries"), lines, empty=False)
+
+
+def _check_query(query: str, place: tuple[str | int, ...], lines: _Lines, *, empty: bool = True) -> None:
+    if query or not empty:
+        try:
+            parse(query)
+        except QueryError as e:
+            raise lines.error(place, str(e)) from e
+
+
+def _check_zone(zone: str, place: tuple[str | int, ...], lines: _Lines) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise lines.error(place, f"got {zone!r}, want an IANA zone such as Europe/Stockholm") from None
+
+
+def _one_of(got: str, wanted: tuple[str, ...], place: tuple[str | int, ...], lines: _Lines) -> None:
+    if got not in wanted:
+        near = difflib.get_close_matches(got, wanted, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise lines.error(place, f"got {got!r}, want {'one of ' + ', '.join(wanted) if wanted else 'one that the file defines'}{hint}")
+
+
+def in_folder(config: Config, folder: Path) -> Config:
+    """The same configuration with its data in `folder`."""
+    return replace(config, storage=replace(config.storage, data=str(folder)))

@@ -1,0 +1,1 @@
+"""Understanding a forum's pages: pure functions from HTML to values. Nothing here fetches or stores."""

@@ -1,0 +1,19 @@
+"""Pseudonyms are stable, keyed and per source."""
+
+from listener.pseudonym import pseudonymiser
+
+
+def test_same_author_same_pseudonym_whatever_the_case() -> None:
+    name = pseudonymiser(b"k" * 32)
+    assert name("forum", "Kalle") == name("forum", " @kalle ") != ""
+
+
+def test_another_source_or_key_is_another_pseudonym() -> None:
+    name, other = pseudonymiser(b"k" * 32), pseudonymiser(b"l" * 32)
+    assert len({name("a", "kalle"), name("b", "kalle"), other("a", "kalle")}) == 3
+
+
+def test_no_author_has_no_pseudonym_and_the_name_is_not_in_it() -> None:
+    name = pseudonymiser(b"k" * 32)
+    assert name("forum", "  ") == ""
+    assert "kalle" not in name("forum", "kalle")

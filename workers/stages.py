@@ -1,0 +1,239 @@
+"""The stages of the flow, as plain functions: each pulls its own work from ledger and archive, so it can be run twice, alone, or
+again after a crash. The Celery tasks and the command line call these and nothing else."""
+
+import json
+import logging
+import os
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from alerts.delivery import deliver
+from alerts.lifecycle import after_act
+from alerts.message import Links, Message, build
+from alerts.watch import watch
+from listener import health, schedule
+from listener.health import Health
+from listener.errors import StoreError
+from listener.incident import Act, Incident
+from listener.intake import expire
+from listener.mention import Mention
+from listener.ports import Archive, Run, Scorer, Tally
+from listener.query import Query, parse
+from spiders.runner import Limits, run
+from workers.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=90)
+CRAWL_LIMITS = Limits(wall_seconds=900, cpu_seconds=600)
+SCORE_BATCH = 500
+ARRIVALS_SPAN = timedelta(days=28)
+ACT_TRIES = 20
+
+
+def owner_name() -> str:
+    """A name for leases that no other process has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}:{secrets.token_hex(4)}"
+
+
+# ------------------------------------------------------------------------------------------------ collect
+
+
+def plan_due(runtime: Runtime) -> list[int]:
+    """Plan a run for every source whose slot has come. Returns the ids of the new runs."""
+    now, planned = runtime.clock(), []
+    for source in runtime.config.sources:
+        if not schedule.scheduled(source):
+            continue
+        runs = runtime.ledger.runs
+        state = runs.state(source.id)
+        if state.paused_at or (state.backoff_until and now < state.backoff_until):
+            continue
+        slot = schedule.due(source, zone=runtime.config.zone, latest_slot=runs.latest_slot(source.id), now=now)
+        if slot is not None and (run_id := runs.plan(source.id, slot, "schedule")) is not None:
+            planned.append(run_id)
+    return planned
+
+
+def collect(runtime: Runtime, run_id: int, *, recheck: bool = False, stop: threading.Event | None = None) -> Run | None:
+    """Do one planned run in a process of its own. None when somebody else does it or it is done.
+
+    The child does the work and writes its own end to the ledger; what a killed child cannot say, we say."""
+    owner = owner_name()
+    runs = runtime.ledger.runs
+    claimed = runs.claim(run_id, owner=owner, now=runtime.clock(), lease=LEASE)
+    if claimed is None:
+        return None
+    command = [sys.executable, "-m", "workers.crawl", "--config", str(runtime.path), "--run", str(run_id), "--owner", owner]
+    if recheck:
+        command.append("--recheck")
+    done = threading.Event()
+    keeper = threading.Thread(target=_keep_lease, args=(runtime, run_id, owner, done), daemon=True)
+    keeper.start()
+    try:
+        left = run(command, limits=CRAWL_LIMITS, stop=stop)
+    finally:
+        done.set()
+        keeper.join()
+    # True only when the child did not get so far as to write its own end.
+    runs.finish(run_id, owner=owner, now=runtime.clock(), tally=_progress(runtime, run_id, error=left.words or "ended without a word"))
+    return runs.get(run_id)
+
+
+def _keep_lease(runtime: Runtime, run_id: int, owner: str, done: threading.Event) -> None:
+    while not done.wait(LEASE.total_seconds() / 3):
+        runtime.ledger.runs.extend(run_id, owner=owner, until=runtime.clock() + LEASE)
+
+
+def progress_key(run_id: int) -> str:
+    return f"progress:{run_id}"
+
+
+def tally_text(tally: Tally) -> str:
+    """The counts of a tally as JSON, for `progress_key`."""
+    return json.dumps({key: value for key, value in asdict(tally).items() if isinstance(value, int) and not isinstance(value, bool)})
+
+
+def progress(runtime: Runtime, run_id: int) -> Tally:
+    """What a running crawl has counted so far."""
+    return _progress(runtime, run_id, error="")
+
+
+def _progress(runtime: Runtime, run_id: int, *, error: str) -> Tally:
+    return Tally(**json.loads(runtime.ledger.noted(progress_key(run_id)) or "{}"), error=error)
+
+
+# ------------------------------------------------------------------------------------------------ score
+
+
+def score_pending(archive: Archive, scorer: Scorer, *, limit: int = SCORE_BATCH) -> int:
+    """Score one batch of what has no score yet; returns how many were scored. A mention that was edited meanwhile keeps no
+    score and comes again."""
+    mentions = archive.unscored(limit)
+    if not mentions:
+        return 0
+    scores = scorer.score([(scored_text(mention), mention.language) for mention in mentions])
+    return archive.save_scores({m.id: (m.revision, score) for m, score in zip(mentions, scores, strict=True)})
+
+
+def scored_text(mention: Mention) -> str:
+    """What is scored: the author's own words. A thread's title was mostly written by another."""
+    return mention.text
+
+
+def score_all(runtime: Runtime) -> int:
+    """Score until nothing is left."""
+    total = 0
+    while done := score_pending(runtime.archive, runtime.scorer):
+        total += done
+    return total
+
+
+# ------------------------------------------------------------------------------------------------ health
+
+
+def source_healths(runtime: Runtime) -> list[Health]:
+    """How every source is, in the file's order."""
+    now, runs = runtime.clock(), runtime.ledger.runs
+    out = []
+    for source in runtime.config.sources:
+        state = runs.state(source.id)
+        latest = next(iter(runs.latest(source.id)), None)
+        coming = schedule.slots(source, zone=runtime.config.zone, after=now) if schedule.scheduled(source) else iter(())
+        arrivals = runs.arrivals(source.id, now - ARRIVALS_SPAN)
+        out.append(health.judge(source, state, arrivals=arrivals, latest=latest, next_slot=next(coming, None), now=now))
+    return out
+
+
+# ------------------------------------------------------------------------------------------------ detect and notify
+
+
+def detect(runtime: Runtime) -> list[Incident]:
+    """Judge every rule now; returns the incidents that opened or changed."""
+    now = runtime.clock()
+    heard = {item.source: (item.heard, item.reason) for item in source_healths(runtime)}
+    changed = []
+    for rule in runtime.config.rules:
+        brand = next(b for b in runtime.config.brands if b.id == rule.brand)
+        incident = watch(
+            rule,
+            config=runtime.config,
+            brand=brand,
+            archive=runtime.archive,
+            incidents=runtime.ledger.incidents,
+            heard=heard,
+            channels=runtime.channels(rule),
+            now=now,
+        )
+        if incident:
+            changed.append(incident)
+    return changed
+
+
+def render(runtime: Runtime, incident: Incident) -> Message:
+    """The message of an incident as Slack, the terminal and the page show it."""
+    config = runtime.config
+    name = next((brand.name for brand in config.brands if brand.id == incident.brand), incident.brand)
+    base = config.console.url or f"http://{config.console.host}:{config.console.port}"
+    links = Links(console=f"{base.rstrip('/')}/incidents/{incident.id}")
+    return build(incident, brand=name, language=config.language, zone=ZoneInfo(config.zone), links=links)
+
+
+def notify(runtime: Runtime) -> int:
+    """Bring every message that is due to its newest state; returns how many were posted or edited."""
+    return deliver(
+        runtime.ledger.outbox,
+        runtime.ledger.incidents,
+        runtime.notifier,
+        lambda incident: render(runtime, incident),
+        clock=runtime.clock,
+        owner=owner_name(),
+    )
+
+
+# ------------------------------------------------------------------------------------------------ sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found that a lost message had forgotten."""
+
+    waiting_runs: tuple[int, ...]
+    expired: int
+
+
+def sweep(runtime: Runtime) -> Swept:
+    """Find runs that nobody does, and delete what was kept long enough."""
+    waiting = tuple(run.id for run in runtime.ledger.runs.waiting(runtime.clock()))
+    return Swept(waiting, expire(runtime.archive, runtime.ledger.tombstones, now=runtime.clock()))
+
+
+# ------------------------------------------------------------------------------------------------ people's questions and acts
+
+
+def search_query(runtime: Runtime, text: str) -> Query:
+    """A query as people type it → as the archive knows it: authors become the pseudonyms of every source. Raises QueryError."""
+    sources = [source.id for source in runtime.config.sources]
+    return parse(text).with_authors(lambda name: [runtime.tools.pseudonymise(source, name) for source in sources])
+
+
+def act(runtime: Runtime, incident: Incident, deed: Act, *, by: str, note: str = "", length: timedelta | None = None) -> Incident:
+    """What somebody does with an incident: recorded first, then applied and shown. Raises StoreError."""
+    now = runtime.clock()
+    incidents = runtime.ledger.incidents
+    incidents.record_act(incident.id, deed, by=by, at=now, key=f"{deed}:{by}:{now.isoformat()}", note=note)
+    rule = next((rule for rule in runtime.config.rules if rule.id == incident.rule), None)
+    for _ in range(ACT_TRIES):
+        was = incidents.get(incident.id)
+        if was is None:
+            break
+        changed = after_act(was, deed, by=by, now=now, length=length)
+        if incidents.save(changed, was=was, now=now, channels=runtime.channels(rule) if rule else ()):
+            return changed
+    raise StoreError(f"incident {incident.id}: was changed by others again and again while we tried to write {deed}; try again")
