@@ -1,12 +1,15 @@
-"""Is a count of voices too high to be chance? The port and its first implementation. Pure: no clock, no store, no state.
+"""Is a count of voices too high to be chance? The port and its first implementation. Pure: no clock, no
+store, no state.
 
-A `Detector` reads a series' past and gives a `Baseline`; a baseline says what is normal at a time and judges a count.
+A `Detector` reads a series' past and gives a `Baseline`; a baseline says what is normal at a time and judges
+a count.
 
-The implementation here is a weekly profile. Expected voices by local hour of week; an hour of week that was seen a few
-times only leans on its hour of day × day of week, and these on the overall mean. Recent weeks weigh more. Counts far
-above the profile are cut before they are averaged, so a past crisis does not become normal. The spread is that of a
-negative binomial whose far tail was censored while fitting; the uncertainty of the profile itself is added to it, which
-makes a short history sceptical. Not modelled: holidays, trends within a day, dependence between neighbouring hours.
+The implementation here is a weekly profile. Expected voices by local hour of week; an hour of week that was
+seen a few times only leans on its hour of day × day of week, and these on the overall mean. Recent weeks
+weigh more. Counts far above the profile are cut before they are averaged, so a past crisis does not become
+normal. The spread is that of a negative binomial whose far tail was censored while fitting; the uncertainty
+of the profile itself is added to it, which makes a short history sceptical. Not modelled: holidays, trends
+within a day, dependence between neighbouring hours.
 """
 
 import math
@@ -48,7 +51,8 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`score` is -log10 of the probability of so many voices or more by chance; 0 = nothing odd, larger = more so."""
+    """`score` is -log10 of the probability of so many voices or more by chance; 0 = nothing odd, larger =
+    more so."""
 
     observed: int
     expected: float
@@ -60,8 +64,9 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a user allows: false alarms per 30 days over all `series` of a rule together, and the least voices worth a word.
-    `looks`: into how many independent looks at each window the way of looking amounts (sliding windows look more often)."""
+    """What a user allows: false alarms per 30 days over all `series` of a rule together, and the least voices
+    worth a word. `looks`: into how many independent looks at each window the way of looking amounts (sliding
+    windows look more often)."""
 
     false_alarms_per_30_days: float
     minimum_voices: int = 5
@@ -84,8 +89,11 @@ class Baseline(Protocol):
 
 
 class Detector(Protocol):
-    def __call__(self, history: Sequence[int | None], starts: Sequence[datetime], *, zone: tzinfo) -> Baseline:
-        """history: voices per bucket, oldest first, None = was not heard; starts: when each begins (aware), evenly spaced."""
+    def __call__(
+        self, history: Sequence[int | None], starts: Sequence[datetime], *, zone: tzinfo
+    ) -> Baseline:
+        """history: voices per bucket, oldest first, None = was not heard; starts: when each begins (aware),
+        evenly spaced."""
         ...
 
 
@@ -118,14 +126,17 @@ class Profile:
         )
 
     def moments(self, start: datetime, length: timedelta) -> tuple[float, float]:
-        """Mean and spread of a window: the hours of week that it touches, weighted by how much of each it covers."""
+        """Mean and spread of a window: the hours of week that it touches, weighted by how much of each it
+        covers."""
         if self.bucket > HOUR:
             slot = hour_of_week(start, self.zone)
             return self.means[slot] * (length / self.bucket), self.spreads[slot]
         mean = variance_of_rate = 0.0
         at, end = start, start + length
         while at < end:
-            upto = min(end, at + HOUR - timedelta(minutes=at.minute, seconds=at.second, microseconds=at.microsecond))
+            upto = min(
+                end, at + HOUR - timedelta(minutes=at.minute, seconds=at.second, microseconds=at.microsecond)
+            )
             slot = hour_of_week(at, self.zone)
             part = self.means[slot] * ((upto - at) / self.bucket)
             mean += part
@@ -172,7 +183,8 @@ def scan(
     lookback: timedelta = timedelta(days=56),
     refit: timedelta = timedelta(days=1),
 ) -> list[Judgement | None]:
-    """Judge every bucket of a series from its own past only, learning anew every `refit`. None where nothing was heard."""
+    """Judge every bucket of a series from its own past only, learning anew every `refit`. None where nothing
+    was heard."""
     if not starts:
         return []
     bucket = starts[1] - starts[0] if len(starts) > 1 else HOUR
@@ -228,24 +240,32 @@ def _shrunk(counts: Floats, groups: Ints, weights: Floats, parent: Floats, prior
 
 
 def _best_spread(counts: Floats, censored: NDArray[np.bool_], means: Floats, weights: Floats) -> float:
-    """The spread of greatest likelihood; of a cut count it is only known that it was at least so large, so one
-    disaster weighs as little as one busy hour."""
-    cells, where = np.unique(
+    """The spread of greatest likelihood; of a cut count it is only known that it was at least so large, so
+    one disaster weighs as little as one busy hour."""
+    table, where = np.unique(
         np.stack((counts, np.round(means, 2), censored.astype(np.float64))), axis=1, return_inverse=True
     )
-    shares = np.bincount(where.ravel(), weights)
-    likelihoods = [_log_likelihood(cells, shares, float(spread)) for spread in _SPREADS]
-    return float(_SPREADS[int(np.argmax(likelihoods))])
+    cells = table.astype(np.float64)
+    shares = np.bincount(where.ravel(), weights).astype(np.float64)
+    low, high = 0, len(_SPREADS) - 1  # the likelihood has one peak: close in on it
+    while low < high:
+        middle = (low + high) // 2
+        here, next_up = (_log_likelihood(cells, shares, float(_SPREADS[i])) for i in (middle, middle + 1))
+        low, high = (middle + 1, high) if here < next_up else (low, middle)
+    return float(_SPREADS[low])
 
 
 def _log_likelihood(cells: Floats, shares: Floats, spread: float) -> float:
+    """Up to a constant that does not depend on the spread."""
     counts, means, censored = cells
     means = np.maximum(means, _FLOOR)
     r = 1 / spread
     exact = (
-        _lgamma(counts + r) - math.lgamma(r) - _lgamma(counts + 1)
-        + r * np.log(r / (r + means)) + counts * np.log(means / (r + means))
-    )  # fmt: skip
+        _lgamma(counts + r)
+        - math.lgamma(r)
+        + r * np.log(r / (r + means))
+        + counts * np.log(means / (r + means))
+    )
     for i in np.flatnonzero(censored):
         exact[i] = log_tail(int(counts[i]), float(means[i]), spread)
     return float(np.sum(shares * exact))

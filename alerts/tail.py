@@ -1,9 +1,9 @@
 """Tail and quantile of the negative binomial distribution, without scipy. Pure.
 
-Written as counts with mean `mean` and variance mean + spread · mean²; a spread of 0 is Poisson, for which a very small
-spread stands in (MIN_SPREAD changes the variance of a mean of 100 by 1 %).
-Source: P(X ≥ k) = I_q(k, r), r = 1/spread, q = mean/(mean + r), I the regularised incomplete beta function (DLMF 8.17.5
-and the continued fraction 8.17.22, evaluated by Lentz's method).
+Written as counts with mean `mean` and variance mean + spread · mean²; a spread of 0 is Poisson, for which a
+very small spread stands in (MIN_SPREAD changes the variance of a mean of 100 by 1 %).
+Source: P(X ≥ k) = I_q(k, r), r = 1/spread, q = mean/(mean + r), I the regularised incomplete beta function
+(DLMF 8.17.5 and the continued fraction 8.17.22, evaluated by Lentz's method).
 """
 
 import math
@@ -15,7 +15,8 @@ _STEPS = 5000
 
 
 def log_tail(observed: int, mean: float, spread: float) -> float:
-    """Natural logarithm of P(X ≥ observed); 0.0 when it is certain. Exact far out, where the probability itself would be 0."""
+    """Natural logarithm of P(X ≥ observed); 0.0 when it is certain. Exact far out, where the probability
+    itself would be 0."""
     if observed <= 0:
         return 0.0
     if mean <= 0:

@@ -118,7 +118,9 @@ def decoy(rnd: random.Random) -> str:
             lambda: f"ordernummer {number(10**9, 10**10)}",
             lambda: f"{number(1, 999)} {number(100, 999)} kr",
             lambda: f"{number(1, 28)}.{number(1, 13)}.20{number(10, 27)}",
-            lambda: f"20{number(10, 27)}-{number(1, 13):02d}-{number(1, 29):02d} kl {number(24):02d}:{number(60):02d}",
+            lambda: (
+                f"20{number(10, 27)}-{number(1, 13):02d}-{number(1, 29):02d} kl {number(24):02d}:{number(60):02d}"
+            ),
             lambda: f"kollinummer 00373{number(10**14, 10**15)}",
             lambda: f"orgnr 556{number(100, 999)}-{number(1000, 9999)}",
             lambda: "kundtjänst 0771-12 34 56",
@@ -173,7 +175,9 @@ def measure(count: int, seed: int = 1) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--texts", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
@@ -182,7 +186,9 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(result))
         return
-    print(f"precision {result['precision']}   recall {result['recall']}   ({result['texts']} texts, {result['false']} decoys eaten)")
+    print(
+        f"precision {result['precision']}   recall {result['recall']}   ({result['texts']} texts, {result['false']} decoys eaten)"
+    )
     by_kind = result["recall_by_kind"]
     assert isinstance(by_kind, dict)
     for kind, recall in by_kind.items():

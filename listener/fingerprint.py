@@ -14,7 +14,10 @@ MIN_WORDS = 8
 COPY_JACCARD = 0.7
 """Share of common shingles from which two texts are one."""
 
-_BANDS, _ROWS = 6, 3  # a pair with Jaccard j shares a band with probability 1 - (1 - j³)⁶: 0.987 at 0.8, 0.006 at 0.1
+_BANDS, _ROWS = (
+    6,
+    3,
+)  # a pair with Jaccard j shares a band with probability 1 - (1 - j³)⁶: 0.987 at 0.8, 0.006 at 0.1
 _SEED = 20260301
 _LOW = (1 << 21) - 1  # the low bits of a minimum are evenly spread, its high bits are not
 

@@ -68,12 +68,17 @@ def is_finnish(text: str) -> bool:
     digits = number[:6] + number[7:10]
     if len(number) != 11 or not digits.isdecimal() or number[6] not in "-+ABCDEFUVWXY":
         return False
-    return is_date(int(number[:2]), int(number[2:4]), int(number[4:6])) and _HETU_CHECK[int(digits) % 31] == number[10]
+    return (
+        is_date(int(number[:2]), int(number[2:4]), int(number[4:6]))
+        and _HETU_CHECK[int(digits) % 31] == number[10]
+    )
 
 
 def is_iban(text: str) -> bool:
     """Country, two check digits, account; spaces are allowed; mod 97 = 1, and the country's length where we know it."""
     iban = re.sub(r"\s", "", text).upper()
-    if not re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", iban) or len(iban) != _IBAN_LENGTHS.get(iban[:2], len(iban)):
+    if not re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", iban) or len(iban) != _IBAN_LENGTHS.get(
+        iban[:2], len(iban)
+    ):
         return False
     return int("".join(str(int(c, 36)) for c in iban[4:] + iban[:4])) % 97 == 1

@@ -58,7 +58,9 @@ def matched_brands(post: Post, source: Source, language: str, tools: Tools) -> t
     return tuple(sorted(key for key in tools.matcher.match(document) if wanted(tools.brands[key])))
 
 
-def to_mention(post: Post, source: Source, tools: Tools, *, retention: timedelta, now: datetime) -> Mention | None:
+def to_mention(
+    post: Post, source: Source, tools: Tools, *, retention: timedelta, now: datetime
+) -> Mention | None:
     """Pure: the mention that a post makes, or None when it is about no brand of ours."""
     language = tools.identify(post.text)
     brands = matched_brands(post, source, language, tools)
@@ -88,10 +90,19 @@ class Intake:
     """Stores what one source's collector hands over, and counts it."""
 
     def __init__(
-        self, source: Source, tools: Tools, archive: Archive, ledger: Ledger, *, clock: Callable[[], datetime], listener: Callable[[Tally], None] | None = None
+        self,
+        source: Source,
+        tools: Tools,
+        archive: Archive,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], datetime],
+        listener: Callable[[Tally], None] | None = None,
     ) -> None:
         if source.policy is None:
-            raise ConfigError(f"source {source.id}: has no policy, so nothing of it may be stored; want [sources.policy] with basis, retention and deletions")
+            raise ConfigError(
+                f"source {source.id}: has no policy, so nothing of it may be stored; want [sources.policy] with basis, retention and deletions"
+            )
         self._retention = source.policy.retention
         self._source, self._tools, self._archive, self._ledger = source, tools, archive, ledger
         self._clock, self._listener = clock, listener
@@ -124,7 +135,10 @@ class Intake:
         that it is about no brand any more is taken out. Raises StoreError."""
         if not posts:
             return Added((), (), ()), 0
-        made = [(post.id, to_mention(post, self._source, self._tools, retention=self._retention, now=now)) for post in posts]
+        made = [
+            (post.id, to_mention(post, self._source, self._tools, retention=self._retention, now=now))
+            for post in posts
+        ]
         mentions = self._unburied([mention for _, mention in made if mention])
         if unmatched := self._archive.held(post for post, mention in made if mention is None):
             self._archive.erase(unmatched)
@@ -133,7 +147,8 @@ class Intake:
 
     def _unburied(self, mentions: list[Mention]) -> list[Mention]:
         ids, authors = self._ledger.tombstones.buried(
-            ids=[mention.id for mention in mentions], authors={mention.author for mention in mentions if mention.author}
+            ids=[mention.id for mention in mentions],
+            authors={mention.author for mention in mentions if mention.author},
         )
         return [mention for mention in mentions if mention.id not in ids and mention.author not in authors]
 

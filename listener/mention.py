@@ -8,7 +8,17 @@ from enum import StrEnum
 
 LANGUAGES = ("sv", "nb", "nn", "da", "fi", "en")
 UNDETERMINED = "und"
-THEMES = ("availability", "delivery", "price", "rebooking", "trust", "product", "friction", "staff", "information")
+THEMES = (
+    "availability",
+    "delivery",
+    "price",
+    "rebooking",
+    "trust",
+    "product",
+    "friction",
+    "staff",
+    "information",
+)
 CHANNELS = ("forum", "social", "review", "news", "inbox", "survey", "chat")
 
 

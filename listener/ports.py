@@ -83,11 +83,15 @@ class Archive(Protocol):
 
     def get(self, mention_id: str) -> Mention | None: ...
 
-    def search(self, where: Where, *, limit: int = 50, before: tuple[datetime, str] | None = None) -> list[Mention]:
+    def search(
+        self, where: Where, *, limit: int = 50, before: tuple[datetime, str] | None = None
+    ) -> list[Mention]:
         """Newest first, ties by id descending; `before` is (published_at, id) of the last one seen (paging)."""
         ...
 
-    def counts(self, where: Where, signals: Sequence[Signal], *, start: datetime, end: datetime, bucket: timedelta) -> Mapping[Signal, list[int]]:
+    def counts(
+        self, where: Where, signals: Sequence[Signal], *, start: datetime, end: datetime, bucket: timedelta
+    ) -> Mapping[Signal, list[int]]:
         """Voices per bucket: distinct authors among originals (a mention without author is its own voice), for each signal
         one number for each bucket of [start, end), which is a whole number of buckets; buckets are aligned to `start`."""
         ...
@@ -276,7 +280,9 @@ class Runs(Protocol):
 class Tombstones(Protocol):
     """What was erased and must not come back."""
 
-    def bury(self, *, ids: Iterable[str] = (), authors: Iterable[str] = (), reason: str, now: datetime) -> None: ...
+    def bury(
+        self, *, ids: Iterable[str] = (), authors: Iterable[str] = (), reason: str, now: datetime
+    ) -> None: ...
 
     def buried(self, *, ids: Iterable[str], authors: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
         """Those of the ids and authors that are buried."""
@@ -294,14 +300,18 @@ class Incidents(Protocol):
 
     def get(self, incident_id: str) -> Incident | None: ...
 
-    def save(self, incident: Incident, *, was: Incident | None, now: datetime, channels: Sequence[str]) -> bool:
+    def save(
+        self, incident: Incident, *, was: Incident | None, now: datetime, channels: Sequence[str]
+    ) -> bool:
         """Store the incident and queue its message (or its newest version) for each channel, in one transaction.
         `was` None: insert; False when the id exists. Else compare and set: False when the stored incident is no longer `was`."""
         ...
 
     def recent(self, limit: int = 20) -> list[Incident]: ...
 
-    def record_act(self, incident_id: str, act: Act, *, by: str, at: datetime, key: str, note: str = "") -> bool:
+    def record_act(
+        self, incident_id: str, act: Act, *, by: str, at: datetime, key: str, note: str = ""
+    ) -> bool:
         """Durable and idempotent on `key`; False when this act was known already."""
         ...
 

@@ -14,19 +14,32 @@ from listener.identifiers import is_danish, is_finnish, is_iban, is_norwegian, i
 
 EMAIL, PHONE, IBAN, PERSON = "[e-mail]", "[phone]", "[IBAN]", "[person number]"
 
-_EMAIL = re.compile(r"[\w.+\-]{1,64}\s?(?:@|[\[(](?:at|snabel-a|krøllalfa)[\])])\s?[\w\-]{1,63}(?:\.[\w\-]{2,63}){1,4}", re.IGNORECASE)
+_EMAIL = re.compile(
+    r"[\w.+\-]{1,64}\s?(?:@|[\[(](?:at|snabel-a|krøllalfa)[\])])\s?[\w\-]{1,63}(?:\.[\w\-]{2,63}){1,4}",
+    re.IGNORECASE,
+)
 _IBAN = re.compile(r"\b[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,3})?\b")
 _HETU = re.compile(r"(?<![\w])\d{6}[-+A-FU-Ya-fu-y]\d{3}[0-9A-Ya-y](?!\w)")
 _NUMBER = re.compile(r"(?<![\w.,/:+\-])\d{6}(?:\d{2})?[-+ ]?\d{4,5}(?![\w]|[.,:/\-]\d)")
 _PHONE = re.compile(r"(?<![\w.,/:\-])(?:\+|00)?\(?\d(?:[ \-–./()]{0,2}\d){6,14}(?![\w]|[.,:/\-]\d)")
-_DATE_OR_TIMES = re.compile(r"\d{1,2}\.\d{2} ?[-–] ?\d{1,2}\.\d{2}$|\d{1,2}[.\-/ ]\d{1,2}[.\-/ ](?:19|20)\d{2}|(?:19|20)\d{2}[.\-/ ]\d{1,2}[.\-/ ]\d{1,2}")
+_DATE_OR_TIMES = re.compile(
+    r"\d{1,2}\.\d{2} ?[-–] ?\d{1,2}\.\d{2}$|\d{1,2}[.\-/ ]\d{1,2}[.\-/ ](?:19|20)\d{2}|(?:19|20)\d{2}[.\-/ ]\d{1,2}[.\-/ ]\d{1,2}"
+)
 _CPR_WORD = re.compile(r"\b(?:cpr|person(?:nr|nummer|tal))", re.IGNORECASE)
-_PHONE_WORD = re.compile(r"\b(?:tlf|tel|telefon|mobil|mob|ring|nummer|nr|sms|puh|puhelin|call|phone|swish|vipps)[\w.]*\W{0,3}$", re.IGNORECASE)
+_PHONE_WORD = re.compile(
+    r"\b(?:tlf|tel|telefon|mobil|mob|ring|nummer|nr|sms|puh|puhelin|call|phone|swish|vipps)[\w.]*\W{0,3}$",
+    re.IGNORECASE,
+)
 _WITHOUT_PREFIX = re.compile(r"\d{2} \d{2} \d{2} \d{2}|\d{3} \d{2} \d{3}")
 _BARE_MOBILE = re.compile(r"07[02369]\d{7}|04\d{7,8}|050\d{6,7}")
 _REGIONS = ("SE", "NO", "DK", "FI")
 _COMPANY_LINES = frozenset(
-    {PhoneNumberType.TOLL_FREE, PhoneNumberType.SHARED_COST, PhoneNumberType.PREMIUM_RATE, PhoneNumberType.UAN}
+    {
+        PhoneNumberType.TOLL_FREE,
+        PhoneNumberType.SHARED_COST,
+        PhoneNumberType.PREMIUM_RATE,
+        PhoneNumberType.UAN,
+    }
 )
 
 
@@ -40,7 +53,9 @@ def redact(text: str) -> str:
     text = _HETU.sub(lambda m: PERSON if is_finnish(m[0]) else m[0], text)
     danish_context = bool(_CPR_WORD.search(text))
     text = _NUMBER.sub(lambda m: PERSON if _is_person(m[0], danish_context) else m[0], text)
-    return _PHONE.sub(lambda m: PHONE if _is_phone(m[0], m.string[max(0, m.start() - 24) : m.start()]) else m[0], text)
+    return _PHONE.sub(
+        lambda m: PHONE if _is_phone(m[0], m.string[max(0, m.start() - 24) : m.start()]) else m[0], text
+    )
 
 
 def _without_iban(run: str) -> str:
@@ -66,8 +81,15 @@ def _is_phone(number: str, before: str) -> bool:
     if not number.startswith(("+", "00", "0", "(0")):
         # Norway and Denmark dial without any prefix; an amount or an order number must not look like that.
         spoken = bool(_PHONE_WORD.search(before))
-        return (spoken or bool(_WITHOUT_PREFIX.fullmatch(number))) and _is_valid(re.sub(r"\D", "", number), ("NO", "DK"))
-    if number.isdecimal() and not number.startswith("00") and not _BARE_MOBILE.fullmatch(number) and not _PHONE_WORD.search(before):
+        return (spoken or bool(_WITHOUT_PREFIX.fullmatch(number))) and _is_valid(
+            re.sub(r"\D", "", number), ("NO", "DK")
+        )
+    if (
+        number.isdecimal()
+        and not number.startswith("00")
+        and not _BARE_MOBILE.fullmatch(number)
+        and not _PHONE_WORD.search(before)
+    ):
         return False
     return _is_valid(number, _REGIONS)
 

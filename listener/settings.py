@@ -48,7 +48,9 @@ def load(path: Path) -> Config:
     try:
         raw = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file. Make one with `lyhord init`, or name it with --config") from None
+        raise ConfigError(
+            f"{path}: no such file. Make one with `lyhord init`, or name it with --config"
+        ) from None
     except (OSError, UnicodeDecodeError) as e:
         raise ConfigError(f"{path}: cannot be read ({e}); want a UTF-8 text file") from e
     return parse_config(raw, str(path))
@@ -95,7 +97,9 @@ def pseudonym_key(config: Config, secrets: Secrets) -> bytes:
     """The key of the pseudonyms: LYHORD_PSEUDONYM_KEY, else a file beside the data, made once with mode 0600. Raises ConfigError."""
     if secrets.pseudonym_key:
         if len(secrets.pseudonym_key) < 16:
-            raise ConfigError("LYHORD_PSEUDONYM_KEY: too short; want at least 16 characters, better 32 random ones")
+            raise ConfigError(
+                "LYHORD_PSEUDONYM_KEY: too short; want at least 16 characters, better 32 random ones"
+            )
         return secrets.pseudonym_key.encode()
     path = Path(config.storage.data) / "pseudonym.key"
     try:
@@ -114,7 +118,9 @@ def pseudonym_key(config: Config, secrets: Secrets) -> bytes:
                 fresh.unlink()
         return path.read_bytes()
     except OSError as e:
-        raise ConfigError(f"{path}: cannot keep the key of the pseudonyms there ({e}); want a folder that we may write to") from e
+        raise ConfigError(
+            f"{path}: cannot keep the key of the pseudonyms there ({e}); want a folder that we may write to"
+        ) from e
 
 
 def ledger_url(config: Config) -> str:
@@ -155,7 +161,7 @@ def _with_durations(value: Any, place: tuple[str | int, ...], lines: "_Lines") -
             except ValueError as e:
                 raise lines.error((*place, key), str(e)) from None
         elif key in _DURATIONS and item != 0:
-            raise lines.error((*place, key), f"got {item!r}, want a duration in quotes such as \"10m\"")
+            raise lines.error((*place, key), f'got {item!r}, want a duration in quotes such as "10m"')
         else:
             out[key] = _with_durations(item, (*place, key), lines)
     return out
@@ -165,7 +171,8 @@ class _Lines:
     """Finds the line of a key, for errors."""
 
     def __init__(self, raw: str, name: str) -> None:
-        self._name, self._at = name, {}
+        self._name = name
+        self._at: dict[tuple[str | int, ...], int] = {}
         table: tuple[str | int, ...] = ()
         seen: dict[tuple[str | int, ...], int] = {}
         for number, line in enumerate(raw.splitlines(), 1):
@@ -217,7 +224,11 @@ def _keys_at(place: tuple[str | int, ...]) -> list[str]:
     owner: Any = Config
     for name in names:
         hint = tables.get(name) or next((f.type for f in fields(owner) if f.name == name), None)
-        owner = hint if isinstance(hint, type) else next((a for a in getattr(hint, "__args__", ()) if isinstance(a, type)), Config)
+        owner = (
+            hint
+            if isinstance(hint, type)
+            else next((a for a in getattr(hint, "__args__", ()) if isinstance(a, type)), Config)
+        )
     return [f.name for f in fields(owner)]
 
 
@@ -227,9 +238,14 @@ def _check(config: Config, lines: _Lines) -> None:
         first: dict[str, int] = {}
         for i, item in enumerate(getattr(config, key)):
             if not _ID.fullmatch(item.id):
-                raise lines.error((key, i, "id"), f"got {item.id!r}, want lower-case letters, digits, - and _")
+                raise lines.error(
+                    (key, i, "id"), f"got {item.id!r}, want lower-case letters, digits, - and _"
+                )
             if item.id in first:
-                raise lines.error((key, i, "id"), f"{item.id!r} is taken already by {key} number {first[item.id] + 1}; want another id")
+                raise lines.error(
+                    (key, i, "id"),
+                    f"{item.id!r} is taken already by {key} number {first[item.id] + 1}; want another id",
+                )
             first[item.id] = i
     _check_zone(config.zone, ("zone",), lines)
     for i, brand in enumerate(config.brands):
@@ -239,19 +255,29 @@ def _check(config: Config, lines: _Lines) -> None:
         if source.zone:
             _check_zone(source.zone, ("sources", i, "zone"), lines)
         if source.policy:
-            _one_of(source.policy.deletions, ("recrawl", "events", "none"), ("sources", i, "policy", "deletions"), lines)
+            _one_of(
+                source.policy.deletions,
+                ("recrawl", "events", "none"),
+                ("sources", i, "policy", "deletions"),
+                lines,
+            )
     for i, rule in enumerate(config.rules):
         _one_of(rule.brand, tuple(b.id for b in config.brands), ("rules", i, "brand"), lines)
         for signal in rule.signals:
             _one_of(signal, tuple(Signal), ("rules", i, "signals"), lines)
         if rule.false_alarms_per_30_days <= 0:
-            raise lines.error(("rules", i, "false_alarms_per_30_days"), f"got {rule.false_alarms_per_30_days}, want more than 0")
+            raise lines.error(
+                ("rules", i, "false_alarms_per_30_days"),
+                f"got {rule.false_alarms_per_30_days}, want more than 0",
+            )
         _check_query(rule.filter, ("rules", i, "filter"), lines)
 
 
 def _check_brand(brand: Brand, i: int, lines: _Lines) -> None:
     if not brand.queries:
-        raise lines.error(("brands", i, "queries"), "is empty; want at least one query, such as [\"fjelltele*\"]")
+        raise lines.error(
+            ("brands", i, "queries"), 'is empty; want at least one query, such as ["fjelltele*"]'
+        )
     for language in brand.languages:
         _one_of(language, LANGUAGES, ("brands", i, "languages"), lines)
     for query in brand.queries:
@@ -277,7 +303,10 @@ def _one_of(got: str, wanted: tuple[str, ...], place: tuple[str | int, ...], lin
     if got not in wanted:
         near = difflib.get_close_matches(got, wanted, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise lines.error(place, f"got {got!r}, want {'one of ' + ', '.join(wanted) if wanted else 'one that the file defines'}{hint}")
+        raise lines.error(
+            place,
+            f"got {got!r}, want {'one of ' + ', '.join(wanted) if wanted else 'one that the file defines'}{hint}",
+        )
 
 
 def in_folder(config: Config, folder: Path) -> Config:

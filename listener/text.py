@@ -24,7 +24,7 @@ _NO_TAGS: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """`words`: each word in order, case-folded, without # or @; `tags`: #tags and @handles, with their sign."""
+    """`words`: all in order, case-folded, without # or @; `tags`: #tags and @handles, with their sign."""
 
     words: tuple[str, ...]
     tags: frozenset[str]
@@ -48,7 +48,7 @@ def tokenise(text: str) -> Words:
 
 
 def _fold(text: str) -> str:
-    """Case-folded, joined and NFC again, as folding may take letters apart and joining bring them together."""
+    """Case-folded, joined, and NFC again: folding may take letters apart, joining bring them together."""
     folded = text.casefold()
     if any(joiner in folded for joiner in _JOINERS):
         folded = _JOINED.sub("", folded)

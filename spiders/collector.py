@@ -1,6 +1,7 @@
 """The contract of a source kind: what a collector is given, what it does, and what it reports.
 
-A kind is one file, `spiders/sources/<kind>.py`, that ends in `COLLECTOR = <instance>`; `spiders.registry` finds it.
+A kind is one file, `spiders/sources/<kind>.py`, that ends in `COLLECTOR = <instance>`;
+`spiders.registry` finds it.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,14 +22,15 @@ MAX_WARNINGS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What one reading of one source is given. `frontier` is only read: pages and notes go through `sink` in a Batch."""
+    """What one reading of one source is given. `frontier` is only read: pages and notes go through
+    `sink` in a Batch."""
 
     source: Source
     frontier: Frontier
     noted: Callable[[str], str]
     """A remembered value, "" when there is none; values to remember go through `Batch.notes`."""
     held: Callable[[str], frozenset[str]]
-    """Thread → ids (`listener.post.post_id`) of the mentions that the archive holds of that thread of this source."""
+    """Thread → ids (`listener.post.post_id`) of this source's mentions that the archive holds of it."""
     sink: Sink
     now: datetime
     """Start of this run, UTC."""
@@ -57,7 +59,9 @@ def read_options(options: type, source: Source) -> Any:
     known = sorted(getattr(options, "__dataclass_fields__", {}))
     place = f"source {source.id!r}, options"
     if unknown := sorted(set(source.options) - set(known)):
-        raise ConfigError(f"{place}: got unknown key {unknown[0]!r}; {source.kind} knows {', '.join(known) or 'none'}")
+        raise ConfigError(
+            f"{place}: got unknown key {unknown[0]!r}; {source.kind} knows {', '.join(known) or 'none'}"
+        )
     try:
         return TypeAdapter(options).validate_python(dict(source.options))
     except ValidationError as e:
@@ -109,7 +113,9 @@ class Report:
         self.newest_post_at = max([*newest, *filter(None, [self.newest_post_at])], default=None)
 
     def tally(self) -> Tally:
-        warnings = [words if times == 1 else f"{words} ({times} times)" for words, times in self.warnings.items()]
+        warnings = [
+            words if times == 1 else f"{words} ({times} times)" for words, times in self.warnings.items()
+        ]
         if self.more_warnings:
             warnings.append(f"{self.more_warnings} more warnings")
         return Tally(

@@ -1,30 +1,33 @@
-"""What every Scrapy kind shares: the base spider, its settings, and `crawl`, which runs one spider to its end.
+"""What every Scrapy kind shares: the base spider, its settings, and `crawl`, which runs one spider to its
+end.
 
-A page that could not be had is no exception: its callback gets a response whose `status` says so (NO_ANSWER when there
-was none) and `problem(response)` puts it into words. A spider yields Batches; each is stored at once.
+A page that could not be had is no exception: its callback gets a response whose `status` says so (NO_ANSWER
+when there was none) and `problem(response)` puts it into words. A spider yields Batches; each is stored at
+once.
 """
 
 import asyncio
 import hashlib
 import logging
+import signal
 import traceback
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
 import scrapy
-from scrapy import signals
 from scrapy.crawler import AsyncCrawlerProcess, Crawler
 from scrapy.exceptions import DropItem
 from scrapy.http import Response
 from scrapy.logformatter import LogFormatter, LogFormatterResult
 from twisted.python.failure import Failure
 
-from listener.errors import ConfigError, LyhordError, SourceError, StoreError
+from listener.config import Source
+from listener.errors import LyhordError, SourceError, StoreError
 from listener.ports import Batch, Page, Tally
 from spiders import middlewares
 from spiders.collector import Context, Report, read_options
-from spiders.egress import Guard, GuardedResolver
+from spiders.egress import GUARD_SETTING, Guard, GuardedResolver
 from spiders.middlewares import MAX_PAGE_BYTES, NO_ANSWER
 
 USER_AGENT = "Lyhord/0.1 (+https://github.com/lyhord/lyhord; listens for a brand, honours robots.txt)"
@@ -38,20 +41,20 @@ log = logging.getLogger(__name__)
 
 
 class ListeningSpider(scrapy.Spider):
-    """Base of every Scrapy kind: reads `context.source` once. Set `options_type`, write `parse` (and `start`, when the
-    first page is not the source's address)."""
+    """Base of every Scrapy kind: reads `context.source` once. Set `options_type`, write `parse` (and `start`,
+    when the first page is not the source's address)."""
 
     name = "listening"
     options_type: ClassVar[type]
     back_off: ClassVar[tuple[float, ...]] = (1.0, 5.0)
     """Seconds to wait before each new try of a page that failed."""
 
-    def __init__(self, *, context: Context, report: Report, **kwargs: Any) -> None:
+    def __init__(self, *, context: Context, report: Report, guard: Guard, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.context = context
         self.report = report
         self.options: Any = read_options(self.options_type, context.source)
-        self.guard = Guard(address=context.source.address, allow_private=context.source.allow_private)
+        self.guard = guard
         self.ending = False
 
     async def start(self) -> AsyncIterator[Any]:
@@ -62,8 +65,8 @@ class ListeningSpider(scrapy.Spider):
         return self.context.frontier.get(self.context.source.id, url)
 
     def revisit(self, url: str, callback: Any, *, conditional: bool = True, **kwargs: Any) -> scrapy.Request:
-        """A request that asks "only if changed" when we have read the page before (`conditional`). Further arguments
-        are those of scrapy.Request (cb_kwargs, meta, priority, dont_filter)."""
+        """A request that asks "only if changed" when we have read the page before (`conditional`). Further
+        arguments are those of scrapy.Request (cb_kwargs, meta, priority, dont_filter)."""
         page = self.known(url)
         headers = dict(kwargs.pop("headers", {}))
         if page is not None and conditional:
@@ -91,8 +94,9 @@ class ListeningSpider(scrapy.Spider):
         newest: datetime | None = None,
         next_at: datetime | None = None,
     ) -> Page:
-        """The frontier row of a page just asked for, under the address that was asked (not the one redirected to).
-        A page that was not read keeps what we knew of its content, and its old marker, so that it is read again."""
+        """The frontier row of a page just asked for, under the address that was asked (not the one redirected
+        to). A page that was not read keeps what we knew of its content, and its old marker: so it is read
+        again."""
         known: Page | None = response.meta.get(KNOWN)
         words = self.problem(response)
         fresh = response.status == READ
@@ -105,7 +109,9 @@ class ListeningSpider(scrapy.Spider):
             state=_state(response, words),
             marker=(known.marker if known else "") if words else marker,
             etag=_header(response, "ETag") if fresh else (known.etag if known else ""),
-            last_modified=_header(response, "Last-Modified") if fresh else (known.last_modified if known else ""),
+            last_modified=_header(response, "Last-Modified")
+            if fresh
+            else (known.last_modified if known else ""),
             content_hash=content_hash(response) if fresh else (known.content_hash if known else ""),
             newest_post_at=newest or (known.newest_post_at if known else None),
             fetched_at=self.context.now,
@@ -132,7 +138,7 @@ class ListeningSpider(scrapy.Spider):
         """Stop asking for pages. Those under way are still read."""
         if not self.ending:
             self.ending = True
-            self._closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=reason))  # type: ignore[union-attr]
+            self._closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=reason))
 
 
 def content_hash(response: Response) -> str:
@@ -150,7 +156,8 @@ def _header(response: Response, name: str) -> str:
 
 
 class PageCounter:
-    """Spider middleware: counts pages, knows those that have not changed, and keeps one broken page from costing the run."""
+    """Spider middleware: counts pages, knows those that have not changed, and keeps one broken page from
+    costing the run."""
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
@@ -198,8 +205,8 @@ class PageCounter:
 
 
 class Storing:
-    """Item pipeline: every Batch is stored before anything else happens to it. A store that refuses ends the run, and what
-    comes after is left unread for the next run."""
+    """Item pipeline: every Batch is stored before anything else happens to it. A store that refuses ends the
+    run, and what comes after is left for the next run."""
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
@@ -226,7 +233,9 @@ class Storing:
 class DiscreetLog(LogFormatter):
     """Scrapy would log items, and items are people's words."""
 
-    def scraped(self, item: Any, response: Response | Failure | None, spider: scrapy.Spider) -> LogFormatterResult:
+    def scraped(
+        self, item: Any, response: Response | Failure | None, spider: scrapy.Spider
+    ) -> LogFormatterResult:
         return {"level": logging.DEBUG, "msg": "stored a batch", "args": ()}
 
     def dropped(
@@ -245,12 +254,15 @@ class DiscreetLog(LogFormatter):
         response: Response | Failure | None,
         spider: scrapy.Spider,
     ) -> LogFormatterResult:
-        return {"level": logging.ERROR, "msg": "storing a batch failed: %s", "args": (type(exception).__name__,)}
+        return {
+            "level": logging.ERROR,
+            "msg": "storing a batch failed: %s",
+            "args": (type(exception).__name__,),
+        }
 
 
-def settings(context: Context) -> dict[str, Any]:
+def settings(source: Source, guard: Guard) -> dict[str, Any]:
     """Scrapy settings for one source: polite, bounded, and nothing that listens or executes."""
-    source = context.source
     delay = source.delay.total_seconds()
     return {
         "USER_AGENT": USER_AGENT,
@@ -264,40 +276,43 @@ def settings(context: Context) -> dict[str, Any]:
         "DOWNLOAD_VERIFY_CERTIFICATES": True,
         "DOWNLOAD_HANDLERS": {"file": None, "data": None, "ftp": None, "s3": None},
         "TWISTED_DNS_RESOLVER": GuardedResolver,
-        "DOWNLOADER_MIDDLEWARES": middlewares.chain(obey_robots=source.obey_robots),
+        GUARD_SETTING: guard,
+        "DOWNLOADER_MIDDLEWARES_BASE": middlewares.chain(obey_robots=source.obey_robots),
         "SPIDER_MIDDLEWARES": {PageCounter: 10},
         "ITEM_PIPELINES": {Storing: 100},
+        "EXTENSIONS_BASE": {},  # none is wanted, and loading them takes half a second
         "LOG_FORMATTER": DiscreetLog,
         "LOG_LEVEL": "ERROR",
         "HTTPERROR_ALLOW_ALL": True,
         "REDIRECT_MAX_TIMES": 5,
         "REFERRER_POLICY": "no-referrer",
-        **dict.fromkeys(
-            ["TELNETCONSOLE_ENABLED", "REMOTE_CONTROL_ENABLED", "COOKIES_ENABLED", "METAREFRESH_ENABLED"], False
-        ),
-        **dict.fromkeys(["RETRY_ENABLED", "HTTPPROXY_ENABLED", "ROBOTSTXT_OBEY", "MEMUSAGE_ENABLED"], False),
-        **dict.fromkeys(["STATS_DUMP", "LOG_VERSIONS"], False),
+        "DEFAULT_REQUEST_HEADERS": {"Accept-Language": "sv, nb, da, fi, en;q=0.8, *;q=0.5"},
+        **dict.fromkeys(["TELNETCONSOLE_ENABLED", "REMOTE_CONTROL_ENABLED", "COOKIES_ENABLED"], False),
+        **dict.fromkeys(["STATS_DUMP", "LOG_VERSIONS", "LOG_INSTALL_ROOT_HANDLER"], False),
     }
 
 
 def crawl(spider_class: type[ListeningSpider], context: Context) -> Tally:
-    """Read a source with one spider, in this process, which must end afterwards: a reactor cannot be started twice.
-    SIGTERM and SIGINT end the crawl gracefully. Raises ConfigError when the source's options are wrong."""
-    read_options(spider_class.options_type, context.source)
-    report = Report()
+    """Read a source with one spider, in this process, which must end afterwards: a reactor cannot be started
+    twice. SIGTERM and SIGINT end the crawl gracefully. Raises ConfigError for wrong options.
+    """
+    source = context.source
+    read_options(spider_class.options_type, source)
+    report, guard = Report(), Guard(address=source.address, allow_private=source.allow_private)
+    process = AsyncCrawlerProcess(settings(source, guard))
     logging.getLogger("scrapy").setLevel(logging.ERROR)  # what it would say stands in the report, in words
-    process = AsyncCrawlerProcess(settings(context), install_root_handler=False)
     crawler = process.create_crawler(spider_class)
-    closed: list[str] = []
-    crawler.signals.connect(lambda reason: closed.append(reason), signal=signals.spider_closed, weak=False)
-    run = process.crawl(crawler, context=context, report=report)
-    process.start()
+    run = process.crawl(crawler, context=context, report=report, guard=guard)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        run.get_loop().add_signal_handler(number, _asked_to_stop, crawler)
+    process.start(install_signal_handlers=False)
     if run.done() and not run.cancelled() and (error := run.exception()) is not None:
-        if isinstance(error, ConfigError):
-            raise error
         report.fail(f"the crawl broke: {type(error).__name__}")
-    if "shutdown" in closed:
-        report.fail("was asked to stop; what had been read is stored")
     if not report.pages:
         report.fail("; ".join(report.warnings) or "not one page could be read")
     return report.tally()
+
+
+def _asked_to_stop(crawler: Crawler) -> None:
+    if isinstance(crawler.spider, ListeningSpider):
+        crawler.spider.fail("was asked to stop; what had been read is stored")

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from spiders.registry import collector
+
 from listener import settings
 from listener.archive import open_archive
 from listener.config import Source
@@ -23,7 +25,6 @@ from listener.ledger import open_ledger
 from listener.ports import Ledger, Run, Tally
 from listener.pseudonym import pseudonymiser
 from spiders.collector import Context
-from spiders.registry import collector
 from workers.runtime import utc_now
 from workers.scoring.language import identify
 from workers.stages import progress_key, tally_text
@@ -49,7 +50,10 @@ def main() -> None:
         sink=intake.take,
         now=utc_now(),
         recheck=arguments.recheck,
-        secrets={"reddit_client_id": secrets.reddit_client_id, "reddit_client_secret": secrets.reddit_client_secret},
+        secrets={
+            "reddit_client_id": secrets.reddit_client_id,
+            "reddit_client_secret": secrets.reddit_client_secret,
+        },
     )
     tally = _collect(source, context, intake)
     ledger.note(progress_key(run.id), tally_text(tally))
@@ -63,7 +67,11 @@ def _collect(source: Source, context: Context, intake: Intake) -> Tally:
     try:
         tally = collector(source.kind).collect(context)
     except LyhordError as e:
-        tally = Tally(error=str(e), permanent=e.permanent, retry_after=e.retry_after if isinstance(e, SourceError) else None)
+        tally = Tally(
+            error=str(e),
+            permanent=e.permanent,
+            retry_after=e.retry_after if isinstance(e, SourceError) else None,
+        )
     done = intake.tally
     return replace(
         tally,
@@ -78,7 +86,9 @@ def _collect(source: Source, context: Context, intake: Intake) -> Tally:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="workers.crawl", description="One crawl; started by the service, not by hand.")
+    parser = argparse.ArgumentParser(
+        prog="workers.crawl", description="One crawl; started by the service, not by hand."
+    )
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--run", type=int, required=True)
     parser.add_argument("--owner", required=True)

@@ -24,9 +24,21 @@ def serving(runtime: Runtime) -> Iterator[None]:
     app.conf.update({**SETTINGS, **broker_settings(settings.broker_url(runtime.config))})
     tasks.use(runtime)
     tasks.stopping.clear()
-    worker = WorkController(app=app, pool_cls="threads", concurrency=THREADS, loglevel="WARNING", queues=["lyhord", "lyhord.crawl"], without_gossip=True, without_mingle=True, without_heartbeat=True)
+    worker = WorkController(
+        app=app,
+        pool_cls="threads",
+        concurrency=THREADS,
+        loglevel="WARNING",
+        queues=["lyhord", "lyhord.crawl"],
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
     beat = Beat(app=app, scheduler_cls=Scheduler).Service(app, max_interval=1, scheduler_cls=Scheduler)
-    threads = [threading.Thread(target=part, name=name, daemon=True) for name, part in (("worker", worker.start), ("beat", beat.start))]
+    threads = [
+        threading.Thread(target=part, name=name, daemon=True)
+        for name, part in (("worker", worker.start), ("beat", beat.start))
+    ]
     for thread in threads:
         thread.start()
     tasks.sweep.delay()

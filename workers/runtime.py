@@ -8,6 +8,7 @@ from pathlib import Path
 from alerts.delivery import Notifier
 from alerts.slack import SlackNotifier
 from alerts.terminal import TerminalNotifier
+
 from listener import settings
 from listener.archive import open_archive
 from listener.config import Config, Rule, Source
@@ -62,7 +63,10 @@ def utc_now() -> datetime:
 
 
 def open_runtime(
-    path: Path, *, clock: Callable[[], datetime] = utc_now, write_line: Callable[[str], None] = lambda _line: None
+    path: Path,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    write_line: Callable[[str], None] = lambda _line: None,
 ) -> Runtime:
     """Read the file and open everything. `write_line` receives alerts when there is no Slack. Raises ConfigError, StoreError."""
     config, secrets = settings.load(path), settings.load_secrets()
@@ -85,5 +89,7 @@ def open_notifier(config: Config, secrets: settings.Secrets, write_line: Callabl
     if not secrets.slack_token:
         return TerminalNotifier(write_line)
     if not config.slack.channel and not all(rule.slack_channel for rule in config.rules):
-        raise ConfigError("LYHORD_SLACK_TOKEN is given but a rule has no channel; want [slack] channel = \"C…\" in the file")
+        raise ConfigError(
+            'LYHORD_SLACK_TOKEN is given but a rule has no channel; want [slack] channel = "C…" in the file'
+        )
     return SlackNotifier(secrets.slack_token, base_url=config.slack.base_url)

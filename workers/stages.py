@@ -8,24 +8,25 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from alerts.delivery import deliver
-from alerts.lifecycle import after_act
 from alerts.message import Links, Message, build
 from alerts.watch import watch
+from spiders.runner import Limits, run
+
+from alerts.lifecycle import after_act
 from listener import health, schedule
-from listener.health import Health
+from listener.config import Source
 from listener.errors import StoreError
+from listener.health import Health
 from listener.incident import Act, Incident
 from listener.intake import expire
 from listener.mention import Mention
 from listener.ports import Archive, Run, Scorer, Tally
 from listener.query import Query, parse
-from spiders.runner import Limits, run
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -55,13 +56,17 @@ def plan_due(runtime: Runtime) -> list[int]:
         state = runs.state(source.id)
         if state.paused_at or (state.backoff_until and now < state.backoff_until):
             continue
-        slot = schedule.due(source, zone=runtime.config.zone, latest_slot=runs.latest_slot(source.id), now=now)
+        slot = schedule.due(
+            source, zone=runtime.config.zone, latest_slot=runs.latest_slot(source.id), now=now
+        )
         if slot is not None and (run_id := runs.plan(source.id, slot, "schedule")) is not None:
             planned.append(run_id)
     return planned
 
 
-def collect(runtime: Runtime, run_id: int, *, recheck: bool = False, stop: threading.Event | None = None) -> Run | None:
+def collect(
+    runtime: Runtime, run_id: int, *, recheck: bool = False, stop: threading.Event | None = None
+) -> Run | None:
     """Do one planned run in a process of its own. None when somebody else does it or it is done.
 
     The child does the work and writes its own end to the ledger; what a killed child cannot say, we say."""
@@ -70,7 +75,17 @@ def collect(runtime: Runtime, run_id: int, *, recheck: bool = False, stop: threa
     claimed = runs.claim(run_id, owner=owner, now=runtime.clock(), lease=LEASE)
     if claimed is None:
         return None
-    command = [sys.executable, "-m", "workers.crawl", "--config", str(runtime.path), "--run", str(run_id), "--owner", owner]
+    command = [
+        sys.executable,
+        "-m",
+        "workers.crawl",
+        "--config",
+        str(runtime.path),
+        "--run",
+        str(run_id),
+        "--owner",
+        owner,
+    ]
     if recheck:
         command.append("--recheck")
     done = threading.Event()
@@ -82,7 +97,12 @@ def collect(runtime: Runtime, run_id: int, *, recheck: bool = False, stop: threa
         done.set()
         keeper.join()
     # True only when the child did not get so far as to write its own end.
-    runs.finish(run_id, owner=owner, now=runtime.clock(), tally=_progress(runtime, run_id, error=left.words or "ended without a word"))
+    runs.finish(
+        run_id,
+        owner=owner,
+        now=runtime.clock(),
+        tally=_progress(runtime, run_id, error=left.words or "ended without a word"),
+    )
     return runs.get(run_id)
 
 
@@ -97,7 +117,13 @@ def progress_key(run_id: int) -> str:
 
 def tally_text(tally: Tally) -> str:
     """The counts of a tally as JSON, for `progress_key`."""
-    return json.dumps({key: value for key, value in asdict(tally).items() if isinstance(value, int) and not isinstance(value, bool)})
+    return json.dumps(
+        {
+            key: value
+            for key, value in asdict(tally).items()
+            if isinstance(value, int) and not isinstance(value, bool)
+        }
+    )
 
 
 def progress(runtime: Runtime, run_id: int) -> Tally:
@@ -145,9 +171,17 @@ def source_healths(runtime: Runtime) -> list[Health]:
     for source in runtime.config.sources:
         state = runs.state(source.id)
         latest = next(iter(runs.latest(source.id)), None)
-        coming = schedule.slots(source, zone=runtime.config.zone, after=now) if schedule.scheduled(source) else iter(())
+        coming = (
+            schedule.slots(source, zone=runtime.config.zone, after=now)
+            if schedule.scheduled(source)
+            else iter(())
+        )
         arrivals = runs.arrivals(source.id, now - ARRIVALS_SPAN)
-        out.append(health.judge(source, state, arrivals=arrivals, latest=latest, next_slot=next(coming, None), now=now))
+        out.append(
+            health.judge(
+                source, state, arrivals=arrivals, latest=latest, next_slot=next(coming, None), now=now
+            )
+        )
     return out
 
 
@@ -220,10 +254,20 @@ def sweep(runtime: Runtime) -> Swept:
 def search_query(runtime: Runtime, text: str) -> Query:
     """A query as people type it → as the archive knows it: authors become the pseudonyms of every source. Raises QueryError."""
     sources = [source.id for source in runtime.config.sources]
-    return parse(text).with_authors(lambda name: [runtime.tools.pseudonymise(source, name) for source in sources])
+    return parse(text).with_authors(
+        lambda name: [runtime.tools.pseudonymise(source, name) for source in sources]
+    )
 
 
-def act(runtime: Runtime, incident: Incident, deed: Act, *, by: str, note: str = "", length: timedelta | None = None) -> Incident:
+def act(
+    runtime: Runtime,
+    incident: Incident,
+    deed: Act,
+    *,
+    by: str,
+    note: str = "",
+    length: timedelta | None = None,
+) -> Incident:
     """What somebody does with an incident: recorded first, then applied and shown. Raises StoreError."""
     now = runtime.clock()
     incidents = runtime.ledger.incidents
@@ -236,4 +280,17 @@ def act(runtime: Runtime, incident: Incident, deed: Act, *, by: str, note: str =
         changed = after_act(was, deed, by=by, now=now, length=length)
         if incidents.save(changed, was=was, now=now, channels=runtime.channels(rule) if rule else ()):
             return changed
-    raise StoreError(f"incident {incident.id}: was changed by others again and again while we tried to write {deed}; try again")
+    raise StoreError(
+        f"incident {incident.id}: was changed by others again and again while we tried to write {deed}; try again"
+    )
+
+
+def erase(runtime: Runtime, source: Source, *, author: str = "", mention: str = "") -> int:
+    """Bury, then delete: in this order, so that a crash between them lets nothing come back. Returns how many there were."""
+    now, tombstones = runtime.clock(), runtime.ledger.tombstones
+    if mention:
+        tombstones.bury(ids=[mention], reason="erased on request", now=now)
+        return runtime.archive.erase([mention])
+    pseudonym = runtime.tools.pseudonymise(source.id, author)
+    tombstones.bury(authors=[pseudonym], reason="erased on request", now=now)
+    return runtime.archive.erase_author(pseudonym)

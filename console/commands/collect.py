@@ -17,8 +17,12 @@ AT_ONCE = 2
 
 
 def collect(
-    sources: Annotated[list[str] | None, typer.Argument(help="Ids of sources; none: all.", show_default=False)] = None,
-    recheck: Annotated[bool, typer.Option("--recheck", help="Read known pages again, for edits and deletions.")] = False,
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="Ids of sources; none: all.", show_default=False)
+    ] = None,
+    recheck: Annotated[
+        bool, typer.Option("--recheck", help="Read known pages again, for edits and deletions.")
+    ] = False,
     config: ConfigOption = None,
     json_lines: JsonOption = False,
 ) -> None:
@@ -27,12 +31,19 @@ def collect(
     Example:  lyhord collect trafikforum --recheck
     """
     with opened(config) as runtime:
-        chosen = [runtime.source(source_id) for source_id in sources or [source.id for source in runtime.config.sources]]
+        chosen = [
+            runtime.source(source_id)
+            for source_id in sources or [source.id for source in runtime.config.sources]
+        ]
         if not chosen:
-            raise ConfigError(f"{runtime.path}: has no source; add a [[sources]] table (see docs/configuration.md)")
+            raise ConfigError(
+                f"{runtime.path}: has no source; add a [[sources]] table (see docs/configuration.md)"
+            )
         for source in chosen:
             if source.policy is None:
-                raise ConfigError(f"source {source.id}: has no policy, so nothing of it may be read; add [sources.policy] with basis, retention, deletions")
+                raise ConfigError(
+                    f"source {source.id}: has no policy, so nothing of it may be read; add [sources.policy] with basis, retention, deletions"
+                )
         failed = _collect([source.id for source in chosen], runtime, recheck=recheck, json_lines=json_lines)
         stages.score_all(runtime)
     if failed:
@@ -48,17 +59,26 @@ def _collect(ids: list[str], runtime: Runtime, *, recheck: bool, json_lines: boo
             if run_id is None:
                 raise ConfigError(f"source {source_id}: was asked for twice in the same instant")
             task = bars.add_task(source_id, total=None)
-            running[source_id] = (run_id, pool.submit(stages.collect, runtime, run_id, recheck=recheck, stop=stop), int(task))
+            running[source_id] = (
+                run_id,
+                pool.submit(stages.collect, runtime, run_id, recheck=recheck, stop=stop),
+                int(task),
+            )
         try:
             while not all(future.done() for _, future, _ in running.values()):
                 stop.wait(0.3)
                 for source_id, (run_id, _, task) in running.items():
-                    bars.update(bars.task_ids[task], description=f"{source_id}: {_so_far(stages.progress(runtime, run_id))}")
+                    bars.update(
+                        bars.task_ids[task],
+                        description=f"{source_id}: {_so_far(stages.progress(runtime, run_id))}",
+                    )
         except KeyboardInterrupt:
             stop.set()
             remark("Stopping; what was read so far is stored.", attention=True)
         for source_id, (run_id, future, _) in running.items():
-            failed += _report(source_id, future.result(), stages.progress(runtime, run_id), json_lines=json_lines)
+            failed += _report(
+                source_id, future.result(), stages.progress(runtime, run_id), json_lines=json_lines
+            )
     return failed
 
 
@@ -77,11 +97,26 @@ def _report(source_id: str, run: Run | None, tally: Tally, *, json_lines: bool) 
         return True
     bad = run.state is not RunState.DONE
     if json_lines:
-        counts = {key: getattr(tally, key) for key in ("pages", "unchanged_pages", "posts", "mentions", "new", "edited", "deleted", "invalid")}
+        counts = {
+            key: getattr(tally, key)
+            for key in (
+                "pages",
+                "unchanged_pages",
+                "posts",
+                "mentions",
+                "new",
+                "edited",
+                "deleted",
+                "invalid",
+            )
+        }
         say_json({"source": source_id, "state": run.state, **counts, "reason": run.reason})
         return bad
     changes = f"{tally.new} new, {tally.edited} edited, {tally.deleted} deleted"
-    say(f"{source_id}: {tally.pages} pages, {tally.posts} posts, {tally.mentions} mentions ({changes})", attention=bad)
+    say(
+        f"{source_id}: {tally.pages} pages, {tally.posts} posts, {tally.mentions} mentions ({changes})",
+        attention=bad,
+    )
     if run.reason:
         say(f"  {run.reason}", attention=True)
     return bad

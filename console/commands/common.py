@@ -15,7 +15,13 @@ from listener.errors import ConfigError
 from workers.runtime import Runtime, open_runtime
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The configuration file.  [default: $LYHORD_CONFIG or lyhord.toml]", show_default=False)
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The configuration file.  [default: $LYHORD_CONFIG or lyhord.toml]",
+        show_default=False,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line, for scripts.")]
 
@@ -39,5 +45,7 @@ def moment(text: str, now: datetime) -> datetime:
     try:
         given = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"time {text!r}: want a span before now such as 24h or 7d, or a time such as 2026-01-12T08:30") from None
+        raise ConfigError(
+            f"time {text!r}: want a span before now such as 24h or 7d, or a time such as 2026-01-12T08:30"
+        ) from None
     return given if given.tzinfo else given.replace(tzinfo=now.tzinfo)

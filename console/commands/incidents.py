@@ -19,7 +19,9 @@ app = typer.Typer(no_args_is_help=True, help="Incidents: list, show, ack, snooze
 
 @app.command("list")
 def list_incidents(
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, config: ConfigOption = None, json_lines: JsonOption = False
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    config: ConfigOption = None,
+    json_lines: JsonOption = False,
 ) -> None:
     """The newest incidents first.
 
@@ -34,8 +36,23 @@ def list_incidents(
     if not found:
         remark("No incident yet.")
         return
-    rows = [(i.id, i.brand, i.state, ", ".join(i.signals), local(i.began_at, zone), str(i.peak), i.acknowledged_by or "nobody") for i in found]
-    table(("id", "brand", "state", "signals", "since", "peak", "taken by"), rows, attention=[i.state is not State.OVER for i in found])
+    rows = [
+        (
+            i.id,
+            i.brand,
+            i.state,
+            ", ".join(i.signals),
+            local(i.began_at, zone),
+            str(i.peak),
+            i.acknowledged_by or "nobody",
+        )
+        for i in found
+    ]
+    table(
+        ("id", "brand", "state", "signals", "since", "peak", "taken by"),
+        rows,
+        attention=[i.state is not State.OVER for i in found],
+    )
 
 
 @app.command()
@@ -48,7 +65,12 @@ def show(incident: str, config: ConfigOption = None, json_lines: JsonOption = Fa
         found = _find(runtime, incident)
         acts = runtime.ledger.incidents.acts(found.id)
         if json_lines:
-            say_json({**as_plain(found), "acts": [{"at": at, "act": act, "by": by, "note": note} for at, act, by, note in acts]})
+            say_json(
+                {
+                    **as_plain(found),
+                    "acts": [{"at": at, "act": act, "by": by, "note": note} for at, act, by, note in acts],
+                }
+            )
             return
         for line in stages.render(runtime, found).lines:
             say(line)
@@ -57,7 +79,11 @@ def show(incident: str, config: ConfigOption = None, json_lines: JsonOption = Fa
 
 
 @app.command()
-def ack(incident: str, by: Annotated[str, typer.Option(help="Your name.  [default: the account's]")] = "", config: ConfigOption = None) -> None:
+def ack(
+    incident: str,
+    by: Annotated[str, typer.Option(help="Your name.  [default: the account's]")] = "",
+    config: ConfigOption = None,
+) -> None:
     """Take an incident: everybody sees that you have it.
 
     Example:  lyhord incidents ack 3f2a --by Guro
@@ -84,7 +110,12 @@ def snooze(
 
 
 @app.command()
-def close(incident: str, note: Annotated[str, typer.Option(help="Why.")] = "", by: str = "", config: ConfigOption = None) -> None:
+def close(
+    incident: str,
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    by: str = "",
+    config: ConfigOption = None,
+) -> None:
     """Declare an incident over.
 
     Example:  lyhord incidents close 3f2a --note "refunds are out"
@@ -92,7 +123,9 @@ def close(incident: str, note: Annotated[str, typer.Option(help="Why.")] = "", b
     _act(incident, Act.CLOSE, by=by, config=config, note=note)
 
 
-def _act(incident: str, act: Act, *, by: str, config: ConfigOption, note: str = "", length: timedelta | None = None) -> None:
+def _act(
+    incident: str, act: Act, *, by: str, config: ConfigOption, note: str = "", length: timedelta | None = None
+) -> None:
     with opened(config) as runtime:
         found = _find(runtime, incident)
         changed = stages.act(runtime, found, act, by=by or getpass.getuser(), note=note, length=length)
@@ -104,5 +137,7 @@ def _find(runtime: Runtime, start: str) -> Incident:
     """By id or its unambiguous beginning. Raises ConfigError."""
     found = [incident for incident in runtime.ledger.incidents.recent(1000) if incident.id.startswith(start)]
     if len(found) != 1:
-        raise ConfigError(f"incident {start!r}: {'no such incident' if not found else f'{len(found)} incidents begin so'}; see `lyhord incidents list`")
+        raise ConfigError(
+            f"incident {start!r}: {'no such incident' if not found else f'{len(found)} incidents begin so'}; see `lyhord incidents list`"
+        )
     return found[0]

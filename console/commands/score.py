@@ -21,7 +21,9 @@ BATCH = 500
 
 
 def score(
-    file: Annotated[str, typer.Argument(help='JSON lines {"id": …, "text": …}; "-" is standard input.')] = "-",
+    file: Annotated[
+        str, typer.Argument(help='JSON lines {"id": …, "text": …}; "-" is standard input.')
+    ] = "-",
 ) -> None:
     """Score texts: language, sentiment, anxiety, complaint, themes and the words that decided, one JSON line for each line.
 
@@ -45,14 +47,19 @@ def _opened(file: str) -> TextIO:
     try:
         return Path(file).open(encoding="utf-8")
     except OSError as e:
-        raise ConfigError(f"{file}: cannot be read ({e.strerror}); want a file of JSON lines, or - for standard input") from e
+        raise ConfigError(
+            f"{file}: cannot be read ({e.strerror}); want a file of JSON lines, or - for standard input"
+        ) from e
 
 
 def _answers(lines: Iterable[str], scorer: Scorer, name: str) -> Iterator[dict[str, Any]]:
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     while batch := list(islice(numbered, BATCH)):
         read = [_read(line, f"{name}, line {number}") for number, line in batch]
-        texts = [(text, identify(text)) for text in (clean(item.get("text", "")) for item in read if "error" not in item)]
+        texts = [
+            (text, identify(text))
+            for text in (clean(item.get("text", "")) for item in read if "error" not in item)
+        ]
         scores = iter(scorer.score(texts))
         for item in read:
             yield item if "error" in item else answer(item["id"], next(scores))
@@ -62,9 +69,12 @@ def _read(line: str, where: str) -> dict[str, Any]:
     try:
         item = json.loads(line)
     except ValueError as e:
-        return {"error": f"{where}: not JSON ({e}); want {{\"id\": …, \"text\": …}}"}
+        return {"error": f'{where}: not JSON ({e}); want {{"id": …, "text": …}}'}
     if not isinstance(item, dict) or not isinstance(item.get("text"), str):
-        return {"error": f"{where}: no text; want {{\"id\": …, \"text\": \"…\"}}", "id": item.get("id") if isinstance(item, dict) else None}
+        return {
+            "error": f'{where}: no text; want {{"id": …, "text": "…"}}',
+            "id": item.get("id") if isinstance(item, dict) else None,
+        }
     return {"id": item.get("id"), "text": item["text"]}
 
 
@@ -77,6 +87,9 @@ def answer(identity: object, score: Score) -> dict[str, Any]:
         "anxiety": round(score.anxiety, 4),
         "complaint": round(score.complaint, 4),
         "themes": list(score.themes),
-        "why": [{"about": reason.about, "text": reason.text, "weight": round(reason.weight, 3)} for reason in score.why],
+        "why": [
+            {"about": reason.about, "text": reason.text, "weight": round(reason.weight, 3)}
+            for reason in score.why
+        ],
         "model": score.model,
     }

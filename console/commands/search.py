@@ -13,7 +13,12 @@ from workers.stages import search_query
 
 
 def search(
-    query: Annotated[str, typer.Argument(help='Words, "phrases", AND OR NOT ( ), NEAR/n, prefix*, #tag, author: site: channel: lang: source:')] = "",
+    query: Annotated[
+        str,
+        typer.Argument(
+            help='Words, "phrases", AND OR NOT ( ), NEAR/n, prefix*, #tag, author: site: channel: lang: source:'
+        ),
+    ] = "",
     brand: Annotated[str, typer.Option(help="Only this brand's id.")] = "",
     since: Annotated[str, typer.Option(help="A span such as 24h or 7d, or a time.")] = "",
     channel: Annotated[str, typer.Option(help="forum, social, review, news, inbox, survey or chat.")] = "",
@@ -44,8 +49,19 @@ def search(
 
 
 def _show(mention: Mention, zone: str) -> None:
-    marks = [mark for mark, is_so in (("worried", mention.score and mention.score.is_anxious), ("complaint", mention.score and mention.score.is_complaint), ("copy", mention.is_copy)) if is_so]
-    say(f"{local(mention.published_at, zone)}  {mention.source}  {mention.language}  {' '.join(marks)}".rstrip(), attention="worried" in marks)
+    marks = [
+        mark
+        for mark, is_so in (
+            ("worried", mention.score and mention.score.is_anxious),
+            ("complaint", mention.score and mention.score.is_complaint),
+            ("copy", mention.is_copy),
+        )
+        if is_so
+    ]
+    say(
+        f"{local(mention.published_at, zone)}  {mention.source}  {mention.language}  {' '.join(marks)}".rstrip(),
+        attention="worried" in marks,
+    )
     text = " ".join(mention.text.split())
     say(f"  {text[:240]}{'…' if len(text) > 240 else ''}")
     say(f"  {mention.url}")

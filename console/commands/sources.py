@@ -26,13 +26,32 @@ def list_sources(config: ConfigOption = None, json_lines: JsonOption = False) ->
     with opened(config) as runtime:
         rows = []
         for source in runtime.config.sources:
-            coming = schedule.slots(source, zone=runtime.config.zone, after=runtime.clock()) if schedule.scheduled(source) else iter(())
+            coming = (
+                schedule.slots(source, zone=runtime.config.zone, after=runtime.clock())
+                if schedule.scheduled(source)
+                else iter(())
+            )
             following = list(islice(coming, 3))
             if json_lines:
-                say_json({**as_plain(replace(source, policy=None)), "policy": as_plain(source.policy), "next": following})
+                say_json(
+                    {
+                        **as_plain(replace(source, policy=None)),
+                        "policy": as_plain(source.policy),
+                        "next": following,
+                    }
+                )
             plan = source.cron or (f"every {duration_text(source.every)}" if source.every else "by hand")
             times = ", ".join(local(slot, runtime.config.zone)[5:] for slot in following)
-            rows.append((source.id, source.kind, source.channel, plan if source.policy else "not scheduled: no policy", times or "–", source.address))
+            rows.append(
+                (
+                    source.id,
+                    source.kind,
+                    source.channel,
+                    plan if source.policy else "not scheduled: no policy",
+                    times or "–",
+                    source.address,
+                )
+            )
     if not json_lines:
         table(("id", "kind", "channel", "schedule", "next runs", "address"), rows)
 
@@ -51,8 +70,15 @@ def health(config: ConfigOption = None, json_lines: JsonOption = False) -> None:
         for item in found:
             say_json({**as_plain(item), "last_ok_at": states[item.source].last_ok_at})
     else:
-        rows = [(item.source, item.condition, local(states[item.source].last_ok_at, zone), item.reason) for item in found]
-        table(("id", "state", "last heard", "reason"), rows, attention=[item.condition not in CALM for item in found])
+        rows = [
+            (item.source, item.condition, local(states[item.source].last_ok_at, zone), item.reason)
+            for item in found
+        ]
+        table(
+            ("id", "state", "last heard", "reason"),
+            rows,
+            attention=[item.condition not in CALM for item in found],
+        )
     if any(item.condition not in CALM for item in found):
         raise typer.Exit(1)
 

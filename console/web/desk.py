@@ -3,24 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Protocol
 
 from listener.config import Config
+from listener.health import Condition
 from listener.incident import Incident
 from listener.ports import Archive, Ledger
-
-
-class Condition(StrEnum):
-    """How a source is doing; order: what needs attention first."""
-
-    FAILING = "failing"
-    SILENT = "silent"
-    LATE = "late"
-    UNSCHEDULED = "unscheduled"
-    PAUSED = "paused"
-    NEW = "new"
-    OK = "ok"
+from listener.query import Query, parse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +67,8 @@ def no_gaps(start: datetime, end: datetime) -> Sequence[Gap]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """`now` gives the aware time that is shown as now. `token` lets a browser in (console/web/guard.py) and signs its session.
-    `acts` None: the page shows no forms that change a source."""
+    `acts` None: the page shows no forms that change a source. `parse` reads a search; one that translates `author:` values
+    into pseudonyms makes authors searchable. It raises QueryError, and so may the archive."""
 
     config: Config
     archive: Archive
@@ -89,4 +79,5 @@ class Desk:
     now: Callable[[], datetime]
     token: str
     gaps: Callable[[datetime, datetime], Sequence[Gap]] = no_gaps
+    parse: Callable[[str], Query] = parse
     acts: SourceActs | None = None

@@ -9,13 +9,17 @@ import secrets
 from collections.abc import Iterable
 from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "lyhord_session"
+FORM_BYTES = 4096
+"""The largest form that we read."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -89,6 +93,16 @@ def session_of(headers: Headers) -> str:
     return jar[COOKIE].value if COOKIE in jar else ""
 
 
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a plain form. Raises HTTPException 413 when it is larger than any of ours."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_BYTES:
+            raise HTTPException(413)
+    return dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=20))
+
+
 def secured(response: Response) -> Response:
     """The response with the security headers: for what is answered outside the middleware."""
     response.headers.update(HEADERS)
@@ -106,7 +120,8 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                headers.setdefault("Cache-Control", "no-store")
+                fixed = scope["path"].startswith("/static/")
+                headers.setdefault("Cache-Control", "no-cache" if fixed else "no-store")
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -23,6 +23,7 @@ PRAGMAS = (
     "secure_delete = ON",
     "temp_store = MEMORY",  # no text in temporary files
     "cache_size = -32768",
+    "wal_autocheckpoint = 4000",  # 16 MB: the default would copy the log back after every batch
 )
 """For every connection."""
 
@@ -56,7 +57,9 @@ class Database:
         """One consistent view. With `seconds`, statements that last longer are stopped with StoreError."""
         with self._translated(), self._connection() as connection:
             until = None if seconds is None else time.monotonic() + seconds
-            connection.set_progress_handler(until and (lambda: time.monotonic() > until), _STEPS_BETWEEN_CLOCKS)
+            connection.set_progress_handler(
+                until and (lambda: time.monotonic() > until), _STEPS_BETWEEN_CLOCKS
+            )
             try:
                 connection.execute("BEGIN")
                 yield connection
@@ -112,7 +115,11 @@ class Database:
             if self._idle:
                 return self._idle.pop()
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+            self.path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
         connection.create_function("normal", 1, _normal, deterministic=True)
         for pragma in PRAGMAS:
@@ -150,7 +157,10 @@ class Database:
         owner: int = connection.execute("PRAGMA application_id").fetchone()[0]
         tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if owner != APPLICATION_ID and (owner or version or tables):
-            raise StoreError(f"archive {self.path}: is another program's database; want a new or a Lyhord file", permanent=True)
+            raise StoreError(
+                f"archive {self.path}: is another program's database; want a new or a Lyhord file",
+                permanent=True,
+            )
         if version > len(MIGRATIONS):
             raise StoreTooNew(
                 f"archive {self.path}: has version {version}, this Lyhord knows up to {len(MIGRATIONS)}; install a newer Lyhord"
@@ -164,16 +174,22 @@ class Database:
         except sqlite3.Error as e:
             raise self._error(e) from e
         except OSError as e:
-            raise StoreError(f"archive {self.path}: {e.strerror}; want a file that may be read and written") from e
+            raise StoreError(
+                f"archive {self.path}: {e.strerror}; want a file that may be read and written"
+            ) from e
 
     def _error(self, e: sqlite3.Error) -> StoreError:
         code = getattr(e, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
-            return StoreFull(f"archive {self.path}: the disk is full, nothing of this was stored; free some space")
+            return StoreFull(
+                f"archive {self.path}: the disk is full, nothing of this was stored; free some space"
+            )
         if code == sqlite3.SQLITE_INTERRUPT:
             return StoreError("search took too long; narrow it (a shorter time, a brand, more words)")
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StoreError(f"archive {self.path}: another process was writing for {BUSY_SECONDS} s; try again")
+            return StoreError(
+                f"archive {self.path}: another process was writing for {BUSY_SECONDS} s; try again"
+            )
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return StoreError(f"archive {self.path}: is damaged ({e}); restore a backup", permanent=True)
         return StoreError(f"archive {self.path}: {e} ({getattr(e, 'sqlite_errorname', type(e).__name__)})")

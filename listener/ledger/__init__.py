@@ -14,7 +14,9 @@ from listener.ports import Frontier, Incidents, Outbox, Runs, Tombstones
 
 
 class SqlLedger:
-    """See `listener.ports.Ledger`. May be shared between threads; a process that forks opens its own afterwards."""
+    """See `listener.ports.Ledger`. May be shared between threads; a process that forks opens its own
+    afterwards.
+    """
 
     frontier: Frontier
     runs: Runs
@@ -36,7 +38,7 @@ class SqlLedger:
             sql.execute(self._db.upsert(notes), {"key": key, "value": value})
 
     def noted(self, key: str) -> str:
-        """"" when nothing is remembered."""
+        """ "" when nothing is remembered."""
         with self._db.read() as sql:
             return sql.execute(select(notes.c.value).where(notes.c.key == key)).scalar() or ""
 
@@ -45,10 +47,11 @@ class SqlLedger:
 
 
 def open_ledger(url: str) -> SqlLedger:
-    """Open `sqlite:///path` or `postgresql://…`, creating and migrating it as needed; safe for several processes at once.
+    """Open `sqlite:///path` or `postgresql://…`, creating and migrating it as needed; safe for several
+    processes at once.
 
-    Raises ConfigError for an address that cannot be used, StoreTooNew for a ledger of a newer Lyhord (left untouched),
-    StoreError when it is damaged or cannot be reached, StoreFull when the disk is full.
+    Raises ConfigError for an address that cannot be used, StoreTooNew for a ledger of a newer Lyhord (left
+    untouched), StoreError when it is damaged or cannot be reached, StoreFull when the disk is full.
     """
     database = Database(url)
     try:

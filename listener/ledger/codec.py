@@ -1,4 +1,6 @@
-"""Incident ↔ JSON, field by field: what is stored does not change with the code's inner workings, and nothing is unpickled."""
+"""Incident ↔ JSON, field by field: what is stored does not change with the code's inner workings, and nothing
+is unpickled.
+"""
 
 import hashlib
 import json
@@ -11,7 +13,7 @@ from listener.mention import Signal
 
 
 def encode(incident: Incident) -> str:
-    """The order of mappings is kept (largest first), so keys are not sorted. Equal incidents give equal text."""
+    """Mappings keep their order (largest first), so keys are not sorted. Equal incidents give equal text."""
     return json.dumps(
         {
             "id": incident.id,

@@ -1,13 +1,14 @@
 """The database under the ledger: opening it, one transaction at a time, and errors in our own words.
 
-The only module that knows which database it is. SQLite: WAL, synchronous=FULL, foreign keys on, and a write takes the
-write lock at once (BEGIN IMMEDIATE), so what a transaction read is still true when it writes.
-PostgreSQL: READ COMMITTED; whoever reads in order to write locks the row (`with_for_update`, which SQLite leaves out).
+The only module that knows which database it is. SQLite: WAL, synchronous=FULL, foreign keys on, and a write
+takes the write lock at once (BEGIN IMMEDIATE), so what a transaction read is still true when it writes.
+PostgreSQL: READ COMMITTED; whoever reads in order to write locks the row (`with_for_update`, which SQLite
+leaves out).
 """
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from listener.errors import ConfigError, StoreError, StoreFull
 
@@ -25,7 +34,10 @@ WAL_TRIES = 200
 MIGRATION_LOCK = 0x6C79686F7264
 """PostgreSQL advisory lock held while migrating: any number, the same everywhere."""
 
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
 
 
 class Database:
@@ -80,7 +92,9 @@ class Database:
         return _INSERT[self.url.get_backend_name()](table).on_conflict_do_nothing()
 
     def upsert(self, table: Table, changes: dict[str, Any] | None = None) -> Any:
-        """INSERT; where the primary key is taken, `changes` (none: every other column's new value) are set instead."""
+        """INSERT; where the primary key is taken, `changes` (none: every other column's new value) are set
+        instead.
+        """
         insert = _INSERT[self.url.get_backend_name()](table)
         keys = list(table.primary_key.columns)
         if changes is None:
@@ -98,7 +112,9 @@ class Database:
             raise self._in_our_words(error) from error
 
     def _in_our_words(self, error: SQLAlchemyError) -> StoreError:
-        """Only the driver's first line: further lines and the statement's parameters may hold what people wrote."""
+        """Only the driver's first line: further lines and the statement's parameters may hold what people
+        wrote.
+        """
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         said = (str(cause).splitlines() or [""])[0][:300]
         message = f"ledger {self.name}: {type(cause).__name__}: {said}"
@@ -107,7 +123,9 @@ class Database:
         return StoreError(message, permanent=isinstance(error, IntegrityError | ProgrammingError | DataError))
 
     def _turn_on_wal(self) -> None:
-        """SQLite does not wait for this lock as it does for others, so first openers who meet must look again."""
+        """SQLite does not wait for this lock as it does for others, so first openers who meet must look
+        again.
+        """
         for attempt in range(1, WAL_TRIES + 1):
             try:
                 with self._engine.execution_options(lyhord_begin="").begin() as connection:
@@ -134,7 +152,9 @@ def _parse(url: str) -> URL:
 
 
 def _create_file(path: Path) -> None:
-    """The ledger names accounts and incidents: only its owner may read it. SQLite gives -wal and -shm the same mode."""
+    """The ledger names accounts and incidents: only its owner may read it. SQLite gives -wal and -shm the
+    same mode.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -146,7 +166,9 @@ def _engine(url: URL, name: str) -> Engine:
     try:
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=url.get_backend_name() != "sqlite")
     except ModuleNotFoundError as error:
-        raise ConfigError(f"ledger {name}: its driver {error.name} is not installed: pip install {error.name}") from error
+        raise ConfigError(
+            f"ledger {name}: its driver {error.name} is not installed: pip install {error.name}"
+        ) from error
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)
@@ -166,7 +188,9 @@ def _begin(connection: Connection) -> None:
 
 def _is_full(cause: BaseException) -> bool:
     """SQLite: disk or page limit; PostgreSQL: 53100 disk_full."""
-    return getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(cause, "sqlstate", "") == "53100"
+    return (
+        getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(cause, "sqlstate", "") == "53100"
+    )
 
 
 def chunks(values: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:

@@ -38,7 +38,9 @@ class SqlFrontier:
         """Pages whose next_at has come, longest overdue first; a page without next_at is not looked for."""
         query = select(table).where(table.c.source == source, table.c.next_at <= now)
         with self._db.read() as sql:
-            return [_page(row) for row in sql.execute(query.order_by(table.c.next_at, table.c.url).limit(limit))]
+            return [
+                _page(row) for row in sql.execute(query.order_by(table.c.next_at, table.c.url).limit(limit))
+            ]
 
     def count(self, source: str) -> int:
         with self._db.read() as sql:

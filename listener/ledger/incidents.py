@@ -1,4 +1,4 @@
-"""Exactly one incident per id, its message queued with it, and what people did (`listener.ports.Incidents`)."""
+"""One incident per id, its message queued with it, and what people did (`listener.ports.Incidents`)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,9 +32,13 @@ class SqlIncidents:
     def get(self, incident_id: str) -> Incident | None:
         return next(iter(self._read(_BODY.where(incidents.c.id == incident_id))), None)
 
-    def save(self, incident: Incident, *, was: Incident | None, now: datetime, channels: Sequence[str]) -> bool:
-        """Store the incident and queue its message, or its newest version, for each channel, in one transaction.
-        False, and nothing is changed, when somebody else was quicker: the id exists, or what is stored is no longer `was`."""
+    def save(
+        self, incident: Incident, *, was: Incident | None, now: datetime, channels: Sequence[str]
+    ) -> bool:
+        """Store the incident and queue its message, or its newest version, for each channel, in one
+        transaction. False, and nothing is changed, when somebody else was quicker: the id exists, or what is
+        stored is no longer `was`.
+        """
         with self._db.write() as sql:
             stored = self._insert(sql, incident, now) if was is None else _replace(sql, incident, was, now)
             if stored:
@@ -45,7 +49,9 @@ class SqlIncidents:
         """Newest first."""
         return self._read(_BODY.order_by(*_NEWEST).limit(limit))
 
-    def record_act(self, incident_id: str, act: Act, *, by: str, at: datetime, key: str, note: str = "") -> bool:
+    def record_act(
+        self, incident_id: str, act: Act, *, by: str, at: datetime, key: str, note: str = ""
+    ) -> bool:
         """Durable when it returns; False when this incident's act of that key was known already.
         Raises StoreError (permanent) for an unknown incident."""
         row = {"incident": incident_id, "key": key, "act": act, "by": by, "at": at, "note": note}
@@ -68,10 +74,17 @@ class SqlIncidents:
             return decode(body)
         except (KeyError, TypeError, ValueError) as error:
             where = f"ledger {self._db.name}: incident {incident_id}"
-            raise StoreError(f"{where}: cannot be read ({type(error).__name__}): restore a backup", permanent=True) from error
+            raise StoreError(
+                f"{where}: cannot be read ({type(error).__name__}): restore a backup", permanent=True
+            ) from error
 
     def _insert(self, sql: Connection, incident: Incident, now: datetime) -> bool:
-        row = {"id": incident.id, "rule": incident.rule, "opened_at": incident.opened_at, **_changing(incident, now)}
+        row = {
+            "id": incident.id,
+            "rule": incident.rule,
+            "opened_at": incident.opened_at,
+            **_changing(incident, now),
+        }
         insert = self._db.insert_new(incidents).values(row).returning(incidents.c.id)
         return sql.execute(insert).first() is not None
 

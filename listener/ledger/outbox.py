@@ -1,13 +1,15 @@
-"""Messages that are still to be shown (`listener.ports.Outbox`). `Incidents.save` queues them; one owner at a time sends each."""
+"""Messages that are still to be shown (`listener.ports.Outbox`). `Incidents.save` queues them; one owner at a
+time sends each.
+"""
 
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, null, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal, null, or_, select, update
 
 from listener.ledger.engine import Database
-from listener.ledger.schema import deliveries
+from listener.ledger.schema import Instant, deliveries
 from listener.ports import Delivery
 
 SENDING, SENT = "sending", "sent"
@@ -26,8 +28,10 @@ class SqlOutbox:
             return [_delivery(row) for row in sql.execute(query.order_by(*order).limit(limit))]
 
     def claim(self, delivery: Delivery, *, owner: str, now: datetime, lease: timedelta) -> Delivery | None:
-        """Compare and set to `sending`, attempts + 1; None when somebody else was quicker. The answer carries the newest
-        version, which may be newer than what was given. `owner` names this one attempt, not the process."""
+        """Compare and set to `sending`, attempts + 1; None when somebody else was quicker. The answer carries
+        the newest version, which may be newer than what was given. `owner` names this one attempt, not the
+        process.
+        """
         unchanged = and_(
             deliveries.c.incident == delivery.incident,
             deliveries.c.channel == delivery.channel,
@@ -40,7 +44,7 @@ class SqlOutbox:
             "owner": owner,
             "lease_until": now + lease,
             "attempts": deliveries.c.attempts + 1,
-            "first_try_at": func.coalesce(deliveries.c.first_try_at, now),
+            "first_try_at": func.coalesce(deliveries.c.first_try_at, literal(now, Instant)),
         }
         with self._db.write() as sql:
             claimed = update(deliveries).where(unchanged, _open(now)).values(attempt).returning(deliveries)
@@ -48,10 +52,12 @@ class SqlOutbox:
         return _delivery(row) if row else None
 
     def save(self, delivery: Delivery, *, owner: str) -> bool:
-        """Write state, ts, shown, next_at, error of a delivery that `owner` holds, and let it go when state is not `sending`.
+        """Write state, ts, shown, next_at, error of a delivery that `owner` holds, and let it go when state
+        is not `sending`.
 
-        `next_at` None means that nothing is planned: a version that was queued while this one was sent keeps its own.
-        Once `sent`, attempts and first_try_at begin anew: they are of one version, not of the message's whole life.
+        `next_at` None means that nothing is planned: a version that was queued while this one was sent keeps
+        its own. Once `sent`, attempts and first_try_at begin anew: they are of one version, not of the
+        message's whole life.
         """
         values: dict[str, Any] = {
             "state": delivery.state,
@@ -61,7 +67,9 @@ class SqlOutbox:
             "next_at": delivery.next_at,
         }
         if delivery.next_at is None:
-            values["next_at"] = case((deliveries.c.version > delivery.version, deliveries.c.next_at), else_=null())
+            values["next_at"] = case(
+                (deliveries.c.version > delivery.version, deliveries.c.next_at), else_=null()
+            )
         if delivery.state != SENDING:
             values |= {"owner": "", "lease_until": None}
         if delivery.state == SENT:

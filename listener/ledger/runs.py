@@ -1,4 +1,6 @@
-"""One run per (source, slot), no two at once for a source, and what is remembered of a source (`listener.ports.Runs`)."""
+"""One run per (source, slot), no two at once for a source, and what is remembered of a source
+(`listener.ports.Runs`).
+"""
 
 import math
 from dataclasses import asdict, fields
@@ -28,17 +30,26 @@ class SqlRuns:
         row = {"source": source, "slot": slot, "trigger": trigger, "state": RunState.QUEUED}
         with self._db.write() as sql:
             sql.execute(self._db.insert_new(sources).values(source=source))
-            planned: int | None = sql.execute(self._db.insert_new(runs).values(row).returning(runs.c.id)).scalar()
+            planned: int | None = sql.execute(
+                self._db.insert_new(runs).values(row).returning(runs.c.id)
+            ).scalar()
         return planned
 
     def claim(self, run_id: int, *, owner: str, now: datetime, lease: timedelta) -> Run | None:
-        """Queued (or running with its lease ended) → running, attempts + 1. `owner` names this one attempt, not the process:
-        two attempts that share a name could finish each other's run."""
+        """Queued (or running with its lease ended) → running, attempts + 1. `owner` names this one attempt,
+        not the process: two attempts that share a name could finish each other's run.
+        """
         with self._db.write() as sql:
             source = _lock_source(sql, run_id)
-            if source is None or sql.execute(select(runs.c.id).where(*_busy(source, run_id, now)).limit(1)).first():
+            if (
+                source is None
+                or sql.execute(select(runs.c.id).where(*_busy(source, run_id, now)).limit(1)).first()
+            ):
                 return None
-            free = or_(runs.c.state == RunState.QUEUED, and_(runs.c.state == RunState.RUNNING, runs.c.lease_until <= now))
+            free = or_(
+                runs.c.state == RunState.QUEUED,
+                and_(runs.c.state == RunState.RUNNING, runs.c.lease_until <= now),
+            )
             taken = update(runs).where(runs.c.id == run_id, free).returning(runs)
             attempt = {"attempts": runs.c.attempts + 1, "started_at": now, "lease_until": now + lease}
             row = sql.execute(taken.values(state=RunState.RUNNING, owner=owner, **attempt)).first()
@@ -48,19 +59,23 @@ class SqlRuns:
         return _run(row) if row else None
 
     def extend(self, run_id: int, *, owner: str, until: datetime) -> bool:
-        """False when the run is no longer ours, or when our lease ended and another run of the source began."""
+        """False when the run is no longer ours, or our lease ended and another run of the source began."""
         with self._db.write() as sql:
             source = _lock_source(sql, run_id)
             held = sql.execute(select(runs.c.lease_until).where(*_held(run_id, owner))).first()
             if source is None or held is None:
                 return False
-            if sql.execute(select(runs.c.id).where(*_busy(source, run_id, held.lease_until)).limit(1)).first():
+            if sql.execute(
+                select(runs.c.id).where(*_busy(source, run_id, held.lease_until)).limit(1)
+            ).first():
                 return False
             sql.execute(update(runs).where(*_held(run_id, owner)).values(lease_until=until))
         return True
 
     def finish(self, run_id: int, *, owner: str, now: datetime, tally: Tally) -> bool:
-        """Running → done, or failed when there is `tally.error`, and the source's state with it, in one transaction."""
+        """Running → done, or failed when there is `tally.error`, and the source's state with it, in one
+        transaction.
+        """
         done = {
             "state": RunState.FAILED if tally.error else RunState.DONE,
             "ended_at": now,
@@ -72,13 +87,20 @@ class SqlRuns:
         }
         with self._db.write() as sql:
             source = _lock_source(sql, run_id)
-            row = sql.execute(update(runs).where(*_held(run_id, owner)).values(done).returning(runs.c.id)).first()
+            row = sql.execute(
+                update(runs).where(*_held(run_id, owner)).values(done).returning(runs.c.id)
+            ).first()
             if source is None or row is None:
                 return False
             was = _state(sql, source)
             period = _period(sql, source) if tally.error else USUAL_PERIOD
             sql.execute(self._db.upsert(sources), _finished(was, tally, now=now, period=period))
         return True
+
+    def get(self, run_id: int) -> Run | None:
+        with self._db.read() as sql:
+            row = sql.execute(select(runs).where(runs.c.id == run_id)).first()
+        return _run(row) if row else None
 
     def waiting(self, now: datetime, limit: int = 100) -> list[Run]:
         """Queued runs, and running ones whose lease has ended; oldest first."""
@@ -111,7 +133,9 @@ class SqlRuns:
         """(ended_at, new posts) of finished runs that ended at `since` or later, oldest first."""
         query = select(runs.c.ended_at, runs.c.new).where(runs.c.source == source, runs.c.ended_at >= since)
         with self._db.read() as sql:
-            return [(row.ended_at, row.new) for row in sql.execute(query.order_by(runs.c.ended_at, runs.c.id))]
+            return [
+                (row.ended_at, row.new) for row in sql.execute(query.order_by(runs.c.ended_at, runs.c.id))
+            ]
 
 
 def _lock_source(sql: Connection, run_id: int) -> str | None:

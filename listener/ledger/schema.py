@@ -11,7 +11,9 @@ from sqlalchemy.types import Boolean, Text, TypeDecorator
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware datetime, kept as UTC text of fixed width: exact to the microsecond, sorts as it runs, legible in any SQL shell."""
+    """An aware datetime, kept as UTC text of fixed width: exact to the microsecond, sorts as it runs, legible
+    in any SQL shell.
+    """
 
     impl = String(27)
     cache_ok = True

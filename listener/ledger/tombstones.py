@@ -13,10 +13,18 @@ class SqlTombstones:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def bury(self, *, ids: Iterable[str] = (), authors: Iterable[str] = (), reason: str, now: datetime) -> None:
-        """Idempotent; the first reason and time stay. "" is nobody: it would bury every post without an author."""
+    def bury(
+        self, *, ids: Iterable[str] = (), authors: Iterable[str] = (), reason: str, now: datetime
+    ) -> None:
+        """Idempotent; the first reason and time stay. "" is nobody: it would bury every post without an
+        author.
+        """
         values = [("mention", value) for value in ids] + [("author", value) for value in authors]
-        rows = [{"kind": kind, "value": value, "reason": reason, "buried_at": now} for kind, value in values if value]
+        rows = [
+            {"kind": kind, "value": value, "reason": reason, "buried_at": now}
+            for kind, value in values
+            if value
+        ]
         if not rows:
             return
         with self._db.write() as sql:

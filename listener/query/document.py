@@ -1,7 +1,7 @@
-"""Document: what a query is asked about. Its fields are in the same normal forms as the values in a query."""
+"""Document: what a query is asked about. Fields are compared in the normal forms of this module."""
 
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from listener.text import Words, tokenise
 
@@ -26,6 +26,13 @@ def normal_site(host: str) -> str:
     return normal_value(host).strip(".")
 
 
+def normal(field: str, value: str) -> str:
+    """The form in which the values of a field are compared."""
+    if field == "author":
+        return normal_author(value)
+    return normal_site(value) if field == "site" else normal_value(value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A post as the matcher sees it; build it with `of`.
@@ -35,13 +42,14 @@ class Document:
     texts: tuple[Text, ...]
     """The words of the title and of the text, in order; without the title when it has none."""
     vocabulary: frozenset[str]
+    lines: str
+    """The vocabulary with a line break before each word: one search finds whether any word begins so."""
     tags: frozenset[str]
     author: str
     site: str
     channel: str
     lang: str
     source: str
-    _heads: dict[int, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
 
     @staticmethod
     def of(
@@ -58,25 +66,19 @@ class Document:
         """`text` and `title` are cleaned, `site` is a host; `words` is `tokenise(text)`, if known."""
         body = tokenise(text) if words is None else words
         head = tokenise(title) if title else _NO_WORDS
+        vocabulary = frozenset(head.words + body.words)
         return Document(
             texts=(head.words, body.words) if title else (body.words,),
-            vocabulary=frozenset(head.words + body.words),
+            vocabulary=vocabulary,
+            lines="\n" + "\n".join(vocabulary),
             tags=head.tags | body.tags,
-            author=normal_author(author),
-            site=normal_site(site),
-            channel=channel.casefold(),
-            lang=language.casefold(),
-            source=normal_value(source),
+            author=author,
+            site=site,
+            channel=channel,
+            lang=language,
+            source=source,
         )
 
-    def heads(self, size: int) -> frozenset[str]:
-        """The first `size` characters of every word (shorter words whole); kept for the next query."""
-        found = self._heads.get(size)
-        if found is None:
-            found = self._heads[size] = frozenset([word[:size] for word in self.vocabulary])
-        return found
-
     def field(self, name: str) -> str:
-        """The normal form of a field, by its name in queries."""
-        value: str = getattr(self, name)
-        return value
+        """A field in normal form, by its name in queries. Made when asked for: few queries ask."""
+        return normal(name, getattr(self, name))

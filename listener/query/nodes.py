@@ -36,7 +36,7 @@ class Prefix:
     text: str
 
     def matches(self, document: Document) -> bool:
-        return self.text in document.heads(len(self.text))
+        return f"\n{self.text}" in document.lines
 
     def spans(self, words: Text) -> Iterator[Span]:
         return ((start, start + 1) for start, word in enumerate(words) if word.startswith(self.text))

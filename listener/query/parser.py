@@ -1,4 +1,4 @@
-"""Read a query: recursive descent, a method for each level of binding (NOT over NEAR over AND over OR). Pure."""
+"""Read a query: recursive descent, one method for each level of binding (NOT, NEAR, AND, OR). Pure."""
 
 from collections.abc import Callable
 
@@ -138,7 +138,7 @@ class _Parser:
             raise self._error(f"parentheses are {depth} deep; want at most {MAX_DEPTH}", token.column)
 
     def _missing(self, token: Token) -> QueryError:
-        """A word is wanted where `token` stands: the fault of what is before it, if that needs one, or its own."""
+        """A word is wanted where `token` stands: the fault of what is before it, when that needs one."""
         before = self._tokens[self._at - 1] if self._at else None
         if before and before.kind in (Kind.AND, Kind.OR, Kind.NOT, Kind.NEAR):
             return self._error(f"{before} is followed by {token}; want a word or phrase there", before.column)

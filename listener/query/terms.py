@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 from listener.mention import CHANNELS, LANGUAGES, UNDETERMINED
-from listener.query.document import FIELDS, normal_author, normal_site, normal_value
+from listener.query.document import FIELDS, normal
 from listener.query.nodes import And, Field, Phrase, Prefix, Tag, Word
 from listener.text import clean, tokenise
 
@@ -31,42 +31,39 @@ def read_word(written: str) -> Word | Prefix | Tag | Phrase | And:
     if not written.startswith(("#", "@")):
         return read_phrase(written)
     if "*" in written:
-        raise UnreadableError(
-            f"{written}: * does not go with # and @; want the whole tag, or a prefix without sign"
-        )
+        wanted = "want the whole tag, or a prefix without sign"
+        raise UnreadableError(f"{written}: * does not go with # and @; {wanted}", written.index("*"))
     phrase = read_phrase(written)
-    tags = sorted(tokenise(clean(written)).tags, key=len)
     first = phrase.words[0] if isinstance(phrase, Phrase) else phrase.text
     tag = Tag(written[0] + first)
-    if tag.text not in tags:
+    if tag.text not in tokenise(clean(written)).tags:
         raise UnreadableError(f"{written}: {written[0]} must stand right before a letter or digit")
     return And((tag, phrase)) if isinstance(phrase, Phrase) else tag
 
 
 def read_phrase(written: str) -> Word | Prefix | Phrase:
     """The inside of quotes, or a run of characters whose # and @ do not count."""
-    star = _has_star(written)
+    is_prefix = _ends_in_star(written)
     words = tokenise(clean(written)).words
     if not words:
         what = written.strip() or "the quotation"
         raise UnreadableError(f"{what}: nothing to search for; want at least one letter or digit")
-    if star and len(words[-1]) < MIN_PREFIX:
-        raise UnreadableError(
-            f"{words[-1]}*: finds too much; want at least {MIN_PREFIX} letters before the *"
-        )
+    if is_prefix and len(words[-1]) < MIN_PREFIX:
+        message = f"{words[-1]}*: finds too much; want at least {MIN_PREFIX} letters before the *"
+        raise UnreadableError(message, written.rindex(written.split()[-1]))
     if len(words) > 1:
-        return Phrase(words, last_is_prefix=star)
-    return Prefix(words[0]) if star else Word(words[0])
+        return Phrase(words, last_is_prefix=is_prefix)
+    return Prefix(words[0]) if is_prefix else Word(words[0])
 
 
-def _has_star(written: str) -> bool:
+def _ends_in_star(written: str) -> bool:
     """Whether it ends in a * that follows a word; any other * is an error."""
     body = written.rstrip().removesuffix("*")
     if "*" in body:
         wanted = f"want one * at the end, after at least {MIN_PREFIX} letters, as in tåg*"
         raise UnreadableError(f"{written}: * is not at the end of the word; {wanted}", body.index("*"))
     is_prefix = body != written.rstrip()
-    if is_prefix and not tokenise(clean(body)[-1:]).words:
+    if is_prefix and not re.search(r"\w\Z", unicodedata.normalize("NFC", body)):
         wanted = f"want it right after at least {MIN_PREFIX} letters, as in tåg*"
         raise UnreadableError(f"{written}: * has no word before it; {wanted}", len(body))
     return is_prefix
@@ -78,7 +75,7 @@ def read_field(name: str, written: str) -> Field:
     if field not in FIELDS:
         known = " ".join(f"{known}:" for known in FIELDS)
         raise UnreadableError(f"{name}: is not a field; want one of {known} ({_EXACT})")
-    value = unicodedata.normalize("NFC", _normal(field, clean(written)))
+    value = normal(field, clean(written))
     if not value:
         raise UnreadableError(f'{field}: has no value; want a word or "several words" right after the colon')
     if "*" in value:
@@ -88,9 +85,3 @@ def read_field(name: str, written: str) -> Field:
     if value not in _VALUES.get(field, (value,)):
         raise UnreadableError(f"{field}:{value}: is not known; want one of {' '.join(_VALUES[field])}")
     return Field(field, value)
-
-
-def _normal(field: str, value: str) -> str:
-    if field == "author":
-        return normal_author(value)
-    return normal_site(value) if field == "site" else normal_value(value)

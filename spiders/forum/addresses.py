@@ -12,7 +12,7 @@ _NOISE = re.compile(
     r"unapproved|moderation-hash|daysprune|display|tab|filter|prefix_id)",
     re.IGNORECASE,
 )
-_PAGE_KEYS = re.compile(r"(?:page|paged|pagenumber|pageno|page_no|pg|pagina|sida|side|sivu|seite|cpage|comments?page|p)", re.IGNORECASE)
+_PAGE_KEYS = re.compile(r"(?:page|paged|pagenumber|pageno|page_no|pg|pagina|sida|side|sivu|seite|cpage|whichpage|comments?page|p)", re.IGNORECASE)
 _OFFSET_KEYS = re.compile(r"(?:start|offset|skip|from)", re.IGNORECASE)
 _PAGE_PATHS = (
     re.compile(r"/(?P<kind>comment-page-)(?P<n>\d{1,6})(?=/|$)", re.IGNORECASE),
@@ -189,7 +189,7 @@ def is_trap(url: str) -> bool:
     if _FILE.search(parts.path) or _CALENDAR.match(parts.path):
         return True
     if parts.query and (re.search(r"(?:^|[&;])(?:p|post|pid|postid|action|do|mode)=", parts.query) and not _has_thread_id(parts.query)):
-        return True
+        return "action=" in parts.query or "mode=" in parts.query or parts.path not in {"", "/"}
     shape = re.sub(r"/(?:t|topic|thread|threads|d|discussion)/[^/]+", "/t/x", parts.path, flags=re.IGNORECASE)
     last = shape.rstrip("/").rsplit("/", 1)[-1]
     wordy = last.count("-") > 1 or last.count("_") > 2  # a title may hold any word
@@ -220,7 +220,10 @@ def looks_like_forum(url: str) -> bool:
 def pattern(url: str) -> str:
     """The shape of an address: numbers and wordings taken out, so that the links of one kind look the same."""
     parts = urlsplit(url)
-    path = "/".join(_shape(s) for s in parts.path.split("/") if s)
+    segments = [_shape(s) for s in parts.path.split("/") if s]
+    if segments and "." not in segments[-1] and "9" not in segments[-1] and not parts.query:
+        segments[-1] = "…"
+    path = "/".join(segments)
     if parts.query and "=" not in parts.query:
         return f"{path}?{'/'.join(_shape(s) for s in parts.query.split('/') if s)}"
     return f"{path}?{'&'.join(sorted({k for k, _ in _pairs(parts.query)}))}"

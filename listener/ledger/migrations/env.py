@@ -1,4 +1,6 @@
-"""Alembic's entry: runs the revisions on the connection, and in the transaction, that `listener.ledger.upgrade` holds."""
+"""Alembic's entry: runs the revisions on the connection, and in the transaction, that
+`listener.ledger.upgrade` holds.
+"""
 
 from alembic import context
 

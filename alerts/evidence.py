@@ -1,0 +1,112 @@
+"""What carries a spike: quotes that speak for many, words that are new, sources that are heard. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from alerts.plain import inert, shorten
+from listener.incident import Evidence, Quote
+from listener.mention import Mention, Score, Signal
+from listener.text import tokenise
+
+QUOTES = 3
+WORDS = 5
+MAX_QUOTE = 240
+_READABLE = range(20, 221)
+_LEAST_TEXTS, _LEAST_USES, _LEAST_SHARE, _MORE_THAN_BEFORE = 20, 3, 0.1, 3.0
+_WORD_LENGTHS = range(3, 31)
+
+Heard = Mapping[str, tuple[bool, str]]
+"""Source id → is it heard now, and if not, why, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voices:
+    """What the archive says of a window: voices by channel, language and theme, the window's mentions, and
+    mentions from before it for comparison."""
+
+    channels: Mapping[str, int]
+    languages: Mapping[str, int]
+    themes: Mapping[str, int]
+    mentions: Sequence[Mention]
+    before: Sequence[Mention]
+
+
+def gather(voices: Voices, signal: Signal, *, heard: Heard, own_words: frozenset[str]) -> Evidence:
+    """The evidence of an incident led by `signal`; `own_words` (the brand's name) tell nothing and are left
+    out."""
+    return Evidence(
+        channels=voices.channels,
+        languages=voices.languages,
+        themes=voices.themes,
+        words=telling_words([m.text for m in voices.mentions], [m.text for m in voices.before], own_words),
+        quotes=choose_quotes(voices.mentions, signal),
+        heard=sum(is_heard for is_heard, _ in heard.values()),
+        sources=len(heard),
+        unheard={source: why for source, (is_heard, why) in heard.items() if not is_heard},
+    )
+
+
+def choose_quotes(mentions: Sequence[Mention], signal: Signal) -> tuple[Quote, ...]:
+    """Up to three, each from another cluster and another author: short enough to read, then the strongest; in
+    the order in which they were written."""
+    ranked = sorted(mentions, key=lambda m: (len(m.text) not in _READABLE, -_strength(m.score, signal), m.id))
+    chosen: dict[str, Mention] = {}
+    authors: set[str] = set()
+    for mention in ranked:
+        cluster = mention.cluster or mention.id
+        if cluster in chosen or (mention.author and mention.author in authors):
+            continue
+        chosen[cluster] = mention
+        authors.add(mention.author)
+        if len(chosen) == QUOTES:
+            break
+    return tuple(_quote(mention) for mention in sorted(chosen.values(), key=lambda m: (m.published_at, m.id)))
+
+
+def telling_words(texts: Sequence[str], before: Sequence[str], own_words: frozenset[str]) -> tuple[str, ...]:
+    """Words that a tenth of the texts use, three times as often as those before: the most striking first.
+    None when there is too little to compare with, for then every common word would look new."""
+    if len(before) < _LEAST_TEXTS or len(texts) < _LEAST_USES:
+        return ()
+    now, then = _uses(texts), _uses(before)
+
+    def more(word: str) -> float:
+        return (now[word] / len(texts)) / ((then[word] + 0.5) / (len(before) + 1))
+
+    least = max(_LEAST_USES, _LEAST_SHARE * len(texts))
+    telling = [
+        w for w, n in now.items() if n >= least and more(w) >= _MORE_THAN_BEFORE and _is_telling(w, own_words)
+    ]
+    return tuple(sorted(telling, key=lambda word: (-now[word] * more(word), word))[:WORDS])
+
+
+def _uses(texts: Sequence[str]) -> Counter[str]:
+    return Counter(word for text in texts for word in set(tokenise(text).words))
+
+
+def _is_telling(word: str, own_words: frozenset[str]) -> bool:
+    return len(word) in _WORD_LENGTHS and not word.isdecimal() and word not in own_words
+
+
+def _strength(score: Score | None, signal: Signal) -> float:
+    if score is None:
+        return 0.0
+    match signal:
+        case Signal.ANXIETY:
+            return score.anxiety
+        case Signal.COMPLAINTS:
+            return score.complaint
+        case Signal.NEGATIVE | Signal.VOLUME:
+            return -score.sentiment
+
+
+def _quote(mention: Mention) -> Quote:
+    return Quote(
+        mention=mention.id,
+        text=shorten(inert(mention.text), MAX_QUOTE),
+        channel=mention.channel,
+        source=mention.source,
+        url=mention.url,
+        published_at=mention.published_at,
+    )

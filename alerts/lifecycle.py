@@ -1,0 +1,199 @@
+"""How an incident opens, moves and ends. Pure: same arguments, same answer, so a task may run twice.
+
+    open ⇄ growing → falling → over          (falling goes back to open or growing when the voices rise again)
+
+* It opens when a signal is too high to be chance (`Seen.spiking`).
+* growing: a new peak, clearly above what was last shown; back to open after an hour without a new peak.
+* falling: under 60 % of the peak, or back within the normal range; back to open only above 75 %.
+* over: two hours without any of its signals above the normal range, and every source that matters is heard.
+Until then it stays falling.
+* A new spike after the end is a new incident with a message of its own: an edit of the old one would reach
+nobody. Two hours of calm keep that from flapping. An incident that people closed while voices were still high
+stays closed until a spike begins after the closing, or the voices pass half as much again as its peak.
+* A change too small to be told moves only `spiked_at` and the peak; then `is_news` is False.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from listener.incident import Act, Evidence, Incident, Level, State
+from listener.mention import Signal
+
+STEP = timedelta(minutes=15)
+"""Beginnings are told to the quarter of an hour."""
+CALM = timedelta(hours=2)
+GROWTH_FADES = timedelta(hours=1)
+FALLING_BELOW, RISING_AGAIN = 0.6, 0.75
+CHANGE, LEAST_CHANGE = 0.15, 3
+REOPENS_ABOVE = 1.5
+SNOOZE = timedelta(hours=1)
+_RATIO_GRADES, _SIZE_GRADES = (2, 4, 8), (10, 40, 120)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a rule sees at one look. `levels`: every signal of the rule, the most unusual first; `spiking`:
+    those too high to be chance; `missing`: sources that usually say something about the brand and are not
+    heard; `gone`: mentions quoted so far that are no longer stored. Raises ValueError without a level."""
+
+    rule: str
+    brand: str
+    levels: tuple[Level, ...]
+    spiking: tuple[Signal, ...]
+    began_at: datetime
+    evidence: Evidence
+    missing: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            raise ValueError(f"rule {self.rule}: no level was seen; want one for each signal")
+
+
+def advance(was: Incident | None, seen: Seen, now: datetime) -> Incident | None:
+    """The rule's incident after what was seen; `was` is its newest one, over or not. None: there is none."""
+    if was is None or was.state is State.OVER:
+        return _opened(was, seen, now)
+    if now <= was.spiked_at:
+        return was  # this look was taken already, or the clock went back
+    moved = _moved(was, seen, now)
+    if seen.gone or _material(was, moved):
+        return moved
+    return replace(was, spiked_at=moved.spiked_at, peak=moved.peak, peak_at=moved.peak_at)
+
+
+def is_news(was: Incident | None, now: Incident) -> bool:
+    """Must the message be brought up to date? False when only `spiked_at` or the peak moved."""
+    return was is None or now != replace(was, spiked_at=now.spiked_at, peak=now.peak, peak_at=now.peak_at)
+
+
+def after_act(
+    was: Incident, act: Act, *, by: str, now: datetime, length: timedelta | None = None
+) -> Incident:
+    """The incident after what somebody did. `length` is of a snooze; an hour when not given."""
+    match act:
+        case Act.ACKNOWLEDGE:
+            return replace(was, acknowledged_by=by, acknowledged_at=now)
+        case Act.SNOOZE:
+            return replace(was, snoozed_until=now + (length or SNOOZE))
+        case Act.CLOSE:
+            return was if was.state is State.OVER else replace(was, state=State.OVER, ended_at=now)
+        case Act.USEFUL | Act.NOISE | Act.KNOWN_CAUSE:
+            return replace(was, verdict=act.value)
+
+
+def incident_id(rule: str, began_at: datetime) -> str:
+    """24 hex digits from rule and first step: two schedulers that see the same spike give it the same id."""
+    return hashlib.sha256(f"{rule}\0{int(began_at.timestamp())}".encode()).hexdigest()[:24]
+
+
+def severity(level: Level, state: State) -> int:
+    """0 watch … 3 crisis: the lesser of how many times the usual and how many voices, one more while it
+    grows."""
+    ratio = level.observed / max(level.expected, 1.0)
+    grade = min(_grade(ratio, _RATIO_GRADES), _grade(level.observed, _SIZE_GRADES))
+    return min(3, grade + (1 if state is State.GROWING and grade else 0))
+
+
+def _grade(value: float, grades: Sequence[int]) -> int:
+    return sum(value >= grade for grade in grades)
+
+
+def _opened(was: Incident | None, seen: Seen, now: datetime) -> Incident | None:
+    if not seen.spiking:
+        return was
+    began, lead = seen.began_at, seen.levels[0]
+    if was is not None:
+        began = max(began, _next_step(was.spiked_at))
+        closed_by_hand = was.ended_at is not None and began < was.ended_at
+        if closed_by_hand and lead.observed <= REOPENS_ABOVE * was.peak:
+            return was
+    return Incident(
+        id=incident_id(seen.rule, began),
+        rule=seen.rule,
+        brand=seen.brand,
+        state=State.OPEN,
+        began_at=began,
+        opened_at=now,
+        spiked_at=now,
+        ended_at=None,
+        levels=seen.levels,
+        signals=seen.spiking,
+        peak=lead.observed,
+        peak_at=now,
+        severity=severity(lead, State.OPEN),
+        evidence=seen.evidence,
+    )
+
+
+def _next_step(moment: datetime) -> datetime:
+    into = timedelta(minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond)
+    return moment - into + STEP
+
+
+def _moved(was: Incident, seen: Seen, now: datetime) -> Incident:
+    leading = was.levels[0].signal
+    levels = tuple(sorted(seen.levels, key=lambda level: level.signal is not leading))
+    signals = was.signals + tuple(signal for signal in seen.spiking if signal not in was.signals)
+    too_high = any(level.observed > level.high and level.signal in signals for level in levels)
+    spiked_at = now if too_high else was.spiked_at
+    state = _state(was, levels[0], calm=now - spiked_at >= CALM, missing=bool(seen.missing), now=now)
+    new_peak = levels[0].observed > was.peak
+    return replace(
+        was,
+        state=state,
+        spiked_at=spiked_at,
+        ended_at=was.spiked_at if state is State.OVER else None,
+        levels=levels,
+        signals=signals,
+        peak=levels[0].observed if new_peak else was.peak,
+        peak_at=now if new_peak else was.peak_at,
+        severity=max(was.severity, severity(levels[0], state)),
+        evidence=_evidence(was, seen, state),
+    )
+
+
+def _state(was: Incident, lead: Level, *, calm: bool, missing: bool, now: datetime) -> State:
+    if calm:
+        return State.FALLING if missing else State.OVER
+    if lead.observed > was.peak and _far(was.levels[0].observed, lead.observed):
+        return State.GROWING
+    normal = lead.observed <= lead.high
+    if was.state is State.FALLING:
+        return State.OPEN if lead.observed >= RISING_AGAIN * was.peak and not normal else State.FALLING
+    if normal or lead.observed < FALLING_BELOW * was.peak:
+        return State.FALLING
+    if was.state is State.GROWING and now - was.peak_at >= GROWTH_FADES:
+        return State.OPEN
+    return was.state
+
+
+def _evidence(was: Incident, seen: Seen, state: State) -> Evidence:
+    """Fresh while the voices are high; afterwards what was said at the height, and who is heard now."""
+    if state in (State.OPEN, State.GROWING):
+        return seen.evidence
+    return replace(
+        was.evidence,
+        quotes=tuple(quote for quote in was.evidence.quotes if quote.mention not in seen.gone),
+        heard=seen.evidence.heard,
+        sources=seen.evidence.sources,
+        unheard=seen.evidence.unheard,
+    )
+
+
+def _material(was: Incident, now: Incident) -> bool:
+    """State, signals, severity, who is heard, the number of quotes, or a level that moved by 15 % and three
+    voices. Other quotes of the same number are no news."""
+    return _outline(was) != _outline(now) or _far(was.levels[0].observed, now.levels[0].observed)
+
+
+def _outline(incident: Incident) -> tuple[object, ...]:
+    evidence = incident.evidence
+    heard = (evidence.heard, tuple(sorted(evidence.unheard)), len(evidence.quotes))
+    return (incident.state, incident.signals, incident.severity, *heard)
+
+
+def _far(before: int, after: int) -> bool:
+    return abs(after - before) >= max(CHANGE * before, LEAST_CHANGE)

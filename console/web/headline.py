@@ -1,0 +1,92 @@
+"""The first line of the overview, in words, and what must be said beside it. Pure.
+
+Silence is not calm: with too few sources heard the page does not say that it is calm.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from console.web.desk import HealthRow
+from console.web.phrases import Phrases
+from console.web.pictures import title_phrase
+from console.web.series import Series
+from console.web.times import Clock
+from listener.health import Condition
+from listener.incident import Incident, State
+from listener.mention import Signal
+
+STALE = timedelta(minutes=30)
+"""When nothing was heard for so long, the page says so at the top."""
+RECENT = timedelta(hours=24)
+"""So long after its end an incident is still told on the overview."""
+ENOUGH = 0.5
+"""The share of sources that must be heard before we call it calm."""
+NAMED = 3
+
+
+def counted(rows: Sequence[HealthRow]) -> list[HealthRow]:
+    """The sources that should be heard: those that are paused or have no schedule are not expected to speak."""
+    return [row for row in rows if row.condition not in (Condition.PAUSED, Condition.UNSCHEDULED)]
+
+
+def last_heard(rows: Sequence[HealthRow]) -> datetime | None:
+    return max((row.last_ok for row in rows if row.last_ok), default=None)
+
+
+def is_stale(rows: Sequence[HealthRow], now: datetime) -> bool:
+    heard = last_heard(rows)
+    return heard is not None and now - heard > STALE
+
+
+def coverage(rows: Sequence[HealthRow], phrases: Phrases) -> str:
+    """'18 av 19 källor hörda. Inte hörda: Trafikforum (tyst sedan 00:40).'"""
+    expected = counted(rows)
+    unheard = [row for row in expected if not row.heard]
+    if not expected:
+        return ""
+    if not unheard:
+        return phrases.count("heard_all", len(expected))
+    heard = phrases("heard_some", heard=len(expected) - len(unheard), n=len(expected))
+    names = ", ".join(row.name for row in unheard[:NAMED])
+    if len(unheard) > NAMED:
+        names = phrases("unheard_more", names=names, n=len(unheard) - NAMED)
+    return f"{heard} {phrases('unheard', names=names)}"
+
+
+def current(incidents: Sequence[Incident], now: datetime) -> Incident | None:
+    """The incident that the overview is about: the gravest that goes on, else one that ended within a day."""
+    going = [incident for incident in incidents if incident.state is not State.OVER]
+    if going:
+        return max(going, key=lambda incident: (incident.severity, incident.opened_at))
+    ended = [incident for incident in incidents if incident.ended_at and now - incident.ended_at <= RECENT]
+    return max(ended, key=lambda incident: incident.ended_at or now, default=None)
+
+
+def headline(incident: Incident | None, rows: Sequence[HealthRow], clock: Clock, *, stale: bool) -> str:
+    """The answer to "how is it right now?"."""
+    say, expected = clock.phrases, counted(rows)
+    if incident and incident.state is not State.OVER:
+        return title_phrase(incident, clock, say)
+    if not any(row.last_ok for row in rows):
+        return say("nothing_heard")
+    if stale or sum(row.heard for row in expected) < ENOUGH * len(expected):
+        return say("unsure")
+    if incident and incident.ended_at:
+        return say("over_since", until=clock.moment(incident.ended_at))
+    return say("calm")
+
+
+def sentences(series: Mapping[Signal, Series], lead: Signal, window: str, phrases: Phrases) -> list[str]:
+    """The newest counts with their normal range: the leading signal first, then the others that are too high."""
+    lines = []
+    for signal in (lead, *(signal for signal in series if signal is not lead)):
+        count, (low, usual, high) = series[signal].counts[-1], series[signal].band[-1]
+        if count is None or (signal is not lead and count <= high):
+            continue
+        lines.append(
+            phrases(
+                "also" if lines else "now_line", count=phrases.count(signal, count), window=window,
+                usual=round(usual), low=round(low), high=round(high),
+            )  # fmt: skip
+        )
+    return lines

@@ -1,0 +1,254 @@
+"""The parts of one post: when, by whom, under which id. From an engine's selectors where given, else from what posts have in common."""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from spiders.forum.addresses import absolute, thread_key
+from spiders.forum.dates import FoundDate, Reckoning, find_date, parse_attribute
+from spiders.forum.tree import Element, ancestors, elements, length, names, pick, plain
+
+_TIME_ATTRIBUTES = ("datetime", "data-time", "data-timestamp", "data-utime", "data-epoch", "data-date", "data-created", "data-datetime", "timestamp")
+_NOT_PUBLISHED = re.compile(
+    r"\b(?:edited|last edit|modified|updated|redigera[dt]|redigert|redigeret|ändra[dt]|endret|ændret|oppdatert|opdateret|uppdatera[dt]|"
+    r"muokattu|bearbeitet|geändert|joined|registered|registrera[dt]|registrert|registreret|member since|medlem|blev medlem|liittynyt|"
+    r"dabei seit|last seen|senast aktiv|sist aktiv|sidst aktiv|birthday|join date|reg\.?datum)\b",
+    re.IGNORECASE,
+)
+_EDITED = re.compile(
+    r"\b(?:edited|last edit|modified|redigera[dt]|redigert|redigeret|ändra[dt]|endret|ændret|uppdatera[dt]|oppdatert|opdateret|updated|muokattu|bearbeitet|geändert)\b",
+    re.IGNORECASE,
+)
+_AUTHOR_CLASS = re.compile(
+    r"(?:^|[\s_-])(?:author|autor|forfatter|forfattare|författare|kirjoittaja|user-?name|user_?name|poster|nick(?:name)?|byline|by-line|"
+    r"creator|member-?name|displayname|display-name|fn|hnuser|screen-?name|skribent|avsandare|avsender|user|bruker|bruger|anvandare)(?=$|[\s_-])",
+    re.IGNORECASE,
+)
+_PROFILE_HREF = re.compile(
+    r"(?:^|[/?&=])(?:u|users?|members?|profiles?|profil|author|memberlist|anvandare|bruker|bruger|kayttaja|user-\d+|~)(?=[/.?&=-]|$)|"
+    r"mode=viewprofile|action=profile|[?&](?:user|uid|userid|author|member)=",
+    re.IGNORECASE,
+)
+_BEFORE_NAME = re.compile(
+    r"^\W*(?:(?:posted|written|started|asked|answered|submitted|skrivet|skrive[nt]|postat|postad|posta|postet|publicerad|publisert|"
+    r"publiceret|inlägg|innlegg|indlæg|inlagt|lagt upp|startad|startet|kirjoittanut|kirjoittaja|lähettänyt|geschrieben|verfasst|erstellt|"
+    r"author|författare|forfatter|användare|bruker|bruger|namn|navn|name|från|fra|from|re)\s*:?\s*)?(?:(?:by|av|af|von|from)\b)?\s*:?\s*",
+    re.IGNORECASE,
+)
+_AFTER_NAME = re.compile(
+    r"\s*(?:\b(?:wrote|writes|says|said|skrev|skriver|säger|sier|siger|sa|sanoo|kirjoitti|schrieb|sagt|posted|on|den|at|kl|klo|the)\b\s*)*[\s:,|»«·•–—@(\[#-]*$",
+    re.IGNORECASE,
+)
+_ID_ATTRIBUTES = ("data-post-id", "data-postid", "data-comment-id", "data-message-id", "data-pid", "data-content", "data-id", "data-key", "id", "name")
+_ID = re.compile(r"(?i)(?:.*?[^a-z])??(?P<kind>[a-z]*)[-_:]?(?P<n>\d{1,20}|[0-9a-f]{8}-[0-9a-f-]{20,28}|[0-9a-f]{16,40})")
+_POST_KINDS = frozenset(["", "p", "post", "msg", "message", "pid", "entry", "reply", "postid", "js", "inlagg", "innlegg", "content", "item", "postrow", "article"])
+_POST_KEYS = frozenset(["p", "pid", "post", "postid", "post_id", "msg", "comment", "commentid"])
+MAX_NAME = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """What holds for the whole page."""
+
+    url: str
+    reckoning: Reckoning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dated:
+    """A date and the element that shows it (None: it came from outside the tree)."""
+
+    found: FoundDate
+    element: Element | None
+
+
+def own_date(element: Element, reckoning: Reckoning, *, limit: int = 80) -> FoundDate | None:
+    """The date that this very element shows: in an attribute for machines, in its title, or as its own short text."""
+    for name in _TIME_ATTRIBUTES:
+        value = element.get(name)
+        if value and (found := parse_attribute(value, reckoning)):
+            return found
+    if element.get("content") and "date" in (element.get("itemprop") or element.get("property") or "").lower():
+        return parse_attribute(element.get("content"), reckoning)
+    title = element.get("title")
+    if title and len(title) <= 60 and length(element) <= 60 and (found := parse_attribute(title, reckoning)) and not found.relative:
+        return found
+    text = own_text(element)
+    if not text or len(text) > limit or _NOT_PUBLISHED.search(text):
+        return None
+    found = find_date(text, reckoning)
+    return found if found and len(text) - (found.end - found.start) <= limit // 2 else None
+
+
+def own_text(element: Element) -> str:
+    return " ".join(" ".join([element.text or "", *((child.tail or "") for child in element)]).split())
+
+
+def tells_of_posting(element: Element) -> bool:
+    """Whether a date stands for publishing, and not for editing, joining or anything else about it."""
+    around = plain(element)
+    parent = element.getparent()
+    if parent is not None and length(parent) <= 80:
+        around = plain(parent)
+    marks = f"{names(element)} {names(parent) if parent is not None else ''} {element.get('itemprop') or ''}"
+    return not (_NOT_PUBLISHED.search(around) or re.search(r"edit|modif|updated|joined|register|dateModified", marks, re.IGNORECASE))
+
+
+def find_published(item: Element, css: str, sheet: Sheet, text: Element | None = None) -> Dated | None:
+    """When a post was published: the selector's, else the first date in the post outside its text."""
+    for element, value in pick(item, css):
+        found = own_date(element, sheet.reckoning, limit=200) if element is not None else None
+        if element is not None and found is None:
+            found = next(filter(None, (own_date(e, sheet.reckoning) for e in elements(element))), None)
+        if found := found or parse_attribute(value, sheet.reckoning):
+            return Dated(found=found, element=element)
+    inside = set(elements(text)) if text is not None and text is not item else set()
+    later: Dated | None = None
+    for element in elements(item):
+        if element in inside or element.tag in {"script", "style"}:
+            continue
+        found = own_date(element, sheet.reckoning)
+        if found and tells_of_posting(element):
+            if element.tag == "time" or element.get("itemprop") == "datePublished" or not found.relative:
+                return Dated(found=found, element=element)
+            later = later or Dated(found=found, element=element)
+    return later
+
+
+def find_edited(item: Element, sheet: Sheet) -> FoundDate | None:
+    for element in elements(item):
+        words = " ".join([own_text(element)[:120], names(element), element.get("itemprop") or ""])
+        if _EDITED.search(words) or "dateModified" in words:
+            value = plain(element)[:160]
+            found = own_date(element, sheet.reckoning) or find_date(value, sheet.reckoning)
+            inner = next(filter(None, (own_date(e, sheet.reckoning) for e in elements(element))), None)
+            if (found or inner) and len(value) < 160:
+                return found or inner
+    return None
+
+
+def clean_name(text: str, reckoning: Reckoning) -> str:
+    """"Skrivet av Kalle » 12 jan 2026" → "Kalle"; "" for what is no name."""
+    text = " ".join(text.split())[:200]
+    found = find_date(text, reckoning)
+    if found:
+        text = text[: found.start] if found.start > 2 else text[found.end :]
+    text = _AFTER_NAME.sub("", _BEFORE_NAME.sub("", text)).strip(" \t,:;|»«·•–—")
+    return text if 0 < len(text) <= MAX_NAME and re.search(r"\w", text) and len(text.split()) <= 5 else ""
+
+
+def find_author(item: Element, css: str, sheet: Sheet, date: Element | None, inside: Collection[Element] = frozenset()) -> tuple[str, Element | None]:
+    """Who wrote a post and the element that says so; ("", None) when nobody is named. `inside`: elements of the post's text."""
+    for element, value in pick(item, css):
+        if name := clean_name(value, sheet.reckoning):
+            return name, element
+    for name in ("data-author", "data-username", "data-user-name", "data-user", "data-nick"):
+        if value := clean_name(item.get(name) or "", sheet.reckoning):
+            return value, None
+    for test in (_marked_author, _classed_author, _profile_link):
+        for element in elements(item):
+            if element not in inside and element is not item and test(element):
+                name = clean_name(element.get("content") or plain(element), sheet.reckoning)
+                if name and not find_date(name, sheet.reckoning):
+                    return name, element
+    return _author_beside(item, date, inside, sheet)
+
+
+def _marked_author(element: Element) -> bool:
+    prop, rel = element.get("itemprop") or "", element.get("rel") or ""
+    if prop == "name" and any("author" in (a.get("itemprop") or "") or "creator" in (a.get("itemprop") or "") for a in ancestors(element)):
+        return True
+    return "author" in rel.split() or (prop in {"author", "creator"} and length(element) <= MAX_NAME)
+
+
+def _classed_author(element: Element) -> bool:
+    return bool(_AUTHOR_CLASS.search(element.get("class") or "")) and 0 < length(element) <= MAX_NAME and element.tag not in {"img", "form"}
+
+
+def _profile_link(element: Element) -> bool:
+    return element.tag == "a" and bool(_PROFILE_HREF.search(element.get("href") or "")) and 0 < length(element) <= MAX_NAME
+
+
+def _author_beside(item: Element, date: Element | None, inside: Collection[Element], sheet: Sheet) -> tuple[str, Element | None]:
+    """No mark at all: a name in the date's own words, else the first short emphasised or short text before the post's text."""
+    if date is not None and (name := clean_name(own_text(date), sheet.reckoning)) and date.tag != "time":
+        return name, None
+    emphasised = ("b", "strong", "h2", "h3", "h4", "h5", "h6", "dt", "th", "address", "cite", "em", "i", "a")
+    for tags in (emphasised, ("td", "span", "div", "p", "li", "small", "font")):
+        for element in elements(item):
+            if element in inside or element is date or element.tag not in tags or len(element) and tags is not emphasised:
+                continue
+            text = plain(element)
+            if _is_number_link(text) or not 0 < len(text) <= 40:
+                continue
+            if name := clean_name(text, sheet.reckoning):
+                return name, element
+    return "", None
+
+
+def _is_number_link(text: str) -> bool:
+    return bool(re.fullmatch(r"\W*\d*\W*", text))
+
+
+def normal_id(raw: str) -> str:
+    """`p123`, `post-123`, `#msg123` are all 123; `comment-123` keeps its kind, for an article and its comment may share a number."""
+    found = _ID.fullmatch(raw.strip().lstrip("#"))
+    if not found:
+        return ""
+    kind = found["kind"].lower()
+    if kind in _POST_KINDS:
+        return found["n"]
+    return f"{kind}{found['n']}" if len(kind) <= 12 else ""
+
+
+def candidate_ids(item: Element, css: str, sheet: Sheet, without: Collection[Element] = frozenset()) -> Iterator[tuple[str, str]]:
+    """(where it was found, id), most telling first: attributes of the post, anchors, permalinks."""
+    for element, value in pick(item, css):
+        raw = value if element is None else next((element.get(n) for n in _ID_ATTRIBUTES if element.get(n)), value)
+        if raw:
+            yield "css", normal_id(raw) or raw.strip()[:120]
+    for name in _ID_ATTRIBUTES:
+        if (value := item.get(name)) and (found := normal_id(value)):
+            yield f"item:{name}", found
+    for element in elements(item):
+        if element is item or element in without:
+            continue
+        for name in ("id", "name") if element.tag in {"a", "span", "div", "td", "tr", "h3", "p"} else ():
+            value = element.get(name) or ""
+            if re.match(r"(?i)(?:p|post|pid|msg|message|comment|reply|entry)?[-_]?\d+$", value):
+                yield f"inner:{element.tag}", normal_id(value)
+        if element.tag == "a" and (found := _from_link(element, sheet)):
+            yield "link", found
+
+
+def _from_link(element: Element, sheet: Sheet) -> str:
+    href = element.get("href") or ""
+    fragment = href.partition("#")[2]
+    url = absolute(sheet.url, href)
+    if not url:
+        return ""
+    for key, value in parse_qsl(urlsplit(url).query):
+        if key.lower() in _POST_KEYS and value.isdecimal() and thread_key(url) != thread_key(sheet.url):
+            return value
+    if re.match(r"(?i)(?:p|post|pid|msg|message|comment|reply|entry|c)?[-_]?\d+$", fragment):
+        return normal_id(fragment)
+    found = re.search(r"/(?:post|comment|c|reply|p)s?[-/](\d+)/?$", urlsplit(url).path)
+    return found[1] if found else ""
+
+
+def find_permalink(item: Element, native_id: str, sheet: Sheet) -> str:
+    """The address of this very post; at least the page with the post's anchor."""
+    digits = re.sub(r"^[a-z]+", "", native_id)
+    for element in elements(item):
+        href = element.get("href") if element.tag == "a" else None
+        if not href or href.startswith(("javascript:", "mailto:")):
+            continue
+        if digits and re.search(rf"(?:#|/|[?&]p(?:ost|id)?=)[a-z_-]*{re.escape(digits)}(?:$|[/#&])", href):
+            url = absolute(sheet.url, href)
+            fragment = href.partition("#")[2]
+            if url and not re.search(r"report|quote|reply|edit|delete|vote|like|posting\.php", href):
+                return f"{url}#{fragment}" if fragment else url
+    anchor = item.get("id") or ""
+    return f"{sheet.url}#{anchor}" if anchor and re.search(r"\d", anchor) else sheet.url
+

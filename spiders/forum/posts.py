@@ -1,0 +1,207 @@
+"""The elements that hold one post each → PostViews with ids that stay the same when a text is edited. Pure."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spiders.forum.dates import FoundDate
+from spiders.forum.fields import Dated, Sheet, candidate_ids, find_author, find_edited, find_permalink, find_published
+from spiders.forum.text import text_of
+from spiders.forum.tree import Element, ancestors, elements, pick, signature
+from spiders.forum.view import PostView, Selectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A post before it has its id. `ids`: (where found, id)."""
+
+    item: Element
+    author: str
+    text: str
+    date: FoundDate | None
+    ids: tuple[tuple[str, str], ...] = ()
+    edited: FoundDate | None = None
+
+
+def read_posts(items: Sequence[Element], selectors: Selectors, sheet: Sheet, number: int) -> list[PostView]:
+    """Posts with text, in page order. `number`: which page of the thread this is."""
+    known = set(items)
+    nested = {id(item): [e for e in elements(item) if e in known and e is not item] for item in items}
+    texts = _text_elements(items, selectors, sheet, nested)
+    drafts = [_draft(item, texts[i], selectors, sheet, nested[id(item)]) for i, item in enumerate(items)]
+    drafts = [d for d in drafts if d.text]
+    return [
+        PostView(
+            native_id=native_id,
+            author=draft.author,
+            text=draft.text,
+            published_at=draft.date.at if draft.date else None,
+            edited_at=draft.edited.at if draft.edited else None,
+            permalink=find_permalink(draft.item, native_id, sheet),
+        )
+        for draft, native_id in zip(drafts, name_posts(drafts, number), strict=True)
+    ]
+
+
+def _draft(item: Element, text: Element, selectors: Selectors, sheet: Sheet, nested: list[Element]) -> Draft:
+    inside = set(elements(text)) if text is not item else set()
+    date = _own_published(item, selectors, sheet, text, nested)
+    shown = date.element if date else None
+    hidden = inside | {e for n in nested for e in elements(n)}
+    author, by = find_author(item, selectors.author, sheet, shown, hidden)
+    return Draft(
+        item=item,
+        author=author,
+        text=words_of(item, text, shown, by, nested),
+        date=date.found if date else None,
+        ids=tuple(candidate_ids(item, selectors.id, sheet, hidden))[:40],
+        edited=find_edited(item, sheet) if not nested else None,
+    )
+
+
+def _own_published(item: Element, selectors: Selectors, sheet: Sheet, text: Element, nested: list[Element]) -> Dated | None:
+    """The date of a post that holds its replies: the first one that belongs to none of them."""
+    found = find_published(item, selectors.time, sheet, text)
+    if found is None or found.element is None or not any(a in nested for a in ancestors(found.element)):
+        return found
+    return None
+
+
+def words_of(item: Element, text: Element, date: Element | None, author: Element | None, nested: Sequence[Element]) -> str:
+    """The post's words: its text element without what names author and date, without the replies it holds."""
+    without = set(nested)
+    for part in (date, author):
+        if part is not None and part is not text and part is not item:
+            without.add(_whole_line(part, text))
+    return text_of(text, without)
+
+
+def _whole_line(part: Element, text: Element) -> Element:
+    """The header that consists of nothing but this part (and a few words such as "Posted by")."""
+    best = part
+    for node in ancestors(part):
+        if node is text or node is text.getparent():
+            break
+        if sum(len(t.strip()) for t in node.itertext()) > sum(len(t.strip()) for t in part.itertext()) + 30:
+            break
+        best = node
+    return best
+
+
+def _text_elements(items: Sequence[Element], selectors: Selectors, sheet: Sheet, nested: dict[int, list[Element]]) -> list[Element]:
+    """For each post the element that holds its text."""
+    chosen: list[Element] = []
+    path: tuple[str, ...] | None = None
+    for item in items:
+        hidden = {e for n in nested[id(item)] for e in elements(n)}
+        found = [e for e, _ in pick(item, selectors.text) if e is not None and e not in hidden]
+        if found:
+            chosen.append(found[0])
+            continue
+        if path is None:
+            path = _text_path(items, sheet, nested)
+        chosen.append(_follow(item, path))
+    return chosen
+
+
+def _steps(element: Element) -> list[tuple[str, Element]]:
+    """An element's children, each with the step that leads to it: signature and which one of that signature."""
+    seen: Counter[str] = Counter()
+    steps = []
+    for child in element:
+        if isinstance(child.tag, str):
+            name = signature(child)
+            seen[name] += 1
+            steps.append((f"{name}[{seen[name]}]", child))
+    return steps
+
+
+def _follow(item: Element, path: Sequence[str]) -> Element:
+    node = item
+    for step in path:
+        node = next((child for name, child in _steps(node) if name == step), None)
+        if node is None:
+            return item
+    return node
+
+
+def _text_path(items: Sequence[Element], sheet: Sheet, nested: dict[int, list[Element]]) -> tuple[str, ...]:
+    """From a post down to the element that holds its text: as long as one child holds most of the words that differ between posts."""
+    sample = list(items[:40])
+    level, path = sample, []
+    parts = {e for item in sample for e in _named_parts(item, sheet)} | {n for ns in nested.values() for n in ns}
+    for _ in range(30):
+        weights = _weights(level, parts)
+        total = sum(weights.values())
+        best = max(weights, key=lambda step: weights[step], default="")
+        if not best or not total or weights[best] < 0.6 * total or best.startswith(("p[", "span[", "br[")):
+            break
+        below = [child for node in level for step, child in _steps(node) if step == best]
+        if _own_words(level) > 0.3 * weights[best] or len(below) < 0.6 * len(level):
+            break
+        path.append(best)
+        level = below
+    return tuple(path)
+
+
+def _named_parts(item: Element, sheet: Sheet) -> list[Element]:
+    date = find_published(item, "", sheet)
+    _, author = find_author(item, "", sheet, date.element if date else None)
+    return [e for e in (date.element if date else None, author) if e is not None]
+
+
+def _own_words(level: Sequence[Element]) -> int:
+    return sum(len((node.text or "").strip()) + sum(len((c.tail or "").strip()) for c in node) for node in level)
+
+
+def _weights(level: Sequence[Element], parts: set[Element]) -> dict[str, int]:
+    """Step → length of the different texts found there; a profile that repeats with its author weighs once."""
+    texts: dict[str, set[str]] = {}
+    for node in level:
+        for step, child in _steps(node):
+            if child not in parts:
+                texts.setdefault(step, set()).add(text_of(child, parts))
+    return {step: sum(map(len, found)) for step, found in texts.items()}
+
+
+def name_posts(drafts: Sequence[Draft], number: int) -> list[str]:
+    """A native id for each draft, different ones: the page's own ids where they tell the posts apart, else author and time
+    (never the text where these are known, for a text may be edited)."""
+    scheme = _best_scheme(drafts, number)
+    named: list[str] = []
+    seen: Counter[str] = Counter()
+    for draft in drafts:
+        base = next((value for where, value in draft.ids if where == scheme), "") or _fingerprint(draft, number)
+        seen[base] += 1
+        named.append(base if seen[base] == 1 else f"{base}.{seen[base]}")
+    return named
+
+
+def _best_scheme(drafts: Sequence[Draft], number: int) -> str:
+    order = list(dict.fromkeys(where for draft in drafts for where, _ in draft.ids))
+    order.sort(key=lambda where: 0 if where == "css" else 1 if where.startswith("item:") else 2 if where == "link" else 3)
+    for where in order:
+        values = [next((v for w, v in draft.ids if w == where), "") for draft in drafts]
+        given = [v for v in values if v]
+        enough = len(given) == len(drafts) or (len(drafts) > 2 and len(given) == len(drafts) - 1)
+        if enough and len(set(given)) == len(given) and not (number > 1 and _is_counted(given)):
+            return where
+    return ""
+
+
+def _is_counted(values: Sequence[str]) -> bool:
+    """1, 2, 3 … on a later page: places on the page, not ids."""
+    digits = [int(v) for v in values if v.isdecimal()]
+    return len(digits) == len(values) and len(digits) > 1 and digits in (list(range(len(digits))), list(range(1, len(digits) + 1)))
+
+
+def _fingerprint(draft: Draft, number: int) -> str:
+    date = draft.date
+    if date is None or date.relative:
+        parts = ["text", draft.author, draft.text[:500]]
+    elif date.has_time:
+        parts = ["at", draft.author, date.at.isoformat()]
+    else:  # a day alone does not tell two posts of one author apart on different pages
+        parts = ["day", draft.author, date.at.isoformat(), str(number)]
+    return "h" + hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,0 +1,69 @@
+"""A page as a tree: parsing, and the small questions that every reader asks of an element. Pure."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from cssselect import SelectorError
+from parsel import Selector
+
+Element: TypeAlias = Any
+"""lxml.html.HtmlElement."""
+
+MAX_DEPTH = 200
+"""So far up an element's ancestors are looked at."""
+
+
+def parse(html: str) -> Element:
+    """The root element of any text; never fails."""
+    root = Selector(text=html or "<html></html>", type="html").root
+    return root if hasattr(root, "iter") else Selector(text="<html></html>", type="html").root
+
+
+def names(element: Element) -> str:
+    """Class and id in one string, for matching."""
+    return f"{element.get('class') or ''} {element.get('id') or ''}".strip()
+
+
+def plain(element: Element) -> str:
+    """All text of a small element on one line, nothing left out."""
+    return " ".join("".join(element.itertext()).split())
+
+
+def length(element: Element) -> int:
+    return sum(len(part.strip()) for part in element.itertext())
+
+
+
+
+def ancestors(element: Element) -> Iterator[Element]:
+    """Parent, grandparent …, nearest first."""
+    node = element.getparent()
+    for _ in range(MAX_DEPTH):
+        if node is None:
+            return
+        yield node
+        node = node.getparent()
+
+
+def signature(element: Element) -> str:
+    """Tag and classes without numbers, so that the items of one kind look the same."""
+    classes = re.sub(r"\d+", "", element.get("class") or "").split()
+    plain_classes = sorted({c for c in classes if not re.fullmatch(r"(?:odd|even|first|last|alt|bg|row|new|op|active|unread)[-_]?", c)})
+    return ".".join([str(element.tag), *plain_classes])
+
+
+def elements(root: Element) -> Iterator[Element]:
+    """Every real element below and including `root`, in document order."""
+    return (node for node in root.iter() if isinstance(node.tag, str))
+
+
+def pick(element: Element, css: str) -> list[tuple[Element | None, str]]:
+    """What a CSS selector finds: (element, its text), or (None, value) for ::attr() and ::text. A wrong selector finds nothing."""
+    if not css:
+        return []
+    try:
+        found = Selector(root=element, type="html").css(css)
+    except (ValueError, SelectorError):
+        return []
+    return [(None, s.root) if isinstance(s.root, str) else (s.root, plain(s.root)) for s in found]
