@@ -14,11 +14,11 @@ stays closed until a spike begins after the closing, or the voices pass half as 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from listener.incident import Act, Evidence, Incident, Level, State
+from listener.incident import Act, Evidence, Incident, Level, Quote, State
 from listener.mention import Signal
 
 STEP = timedelta(minutes=15)
@@ -82,6 +82,11 @@ def after_act(
             return was if was.state is State.OVER else replace(was, state=State.OVER, ended_at=now)
         case Act.USEFUL | Act.NOISE | Act.KNOWN_CAUSE:
             return replace(was, verdict=act.value)
+
+
+def without_quotes(was: Incident, gone: Collection[str]) -> Incident:
+    """The incident without what it quoted of these mentions: erased, or deleted where they stood."""
+    return replace(was, evidence=replace(was.evidence, quotes=_kept(was, gone)))
 
 
 def incident_id(rule: str, began_at: datetime) -> str:
@@ -176,11 +181,15 @@ def _evidence(was: Incident, seen: Seen, state: State) -> Evidence:
         return seen.evidence
     return replace(
         was.evidence,
-        quotes=tuple(quote for quote in was.evidence.quotes if quote.mention not in seen.gone),
+        quotes=_kept(was, seen.gone),
         heard=seen.evidence.heard,
         sources=seen.evidence.sources,
         unheard=seen.evidence.unheard,
     )
+
+
+def _kept(was: Incident, gone: Collection[str]) -> tuple[Quote, ...]:
+    return tuple(quote for quote in was.evidence.quotes if quote.mention not in gone)
 
 
 def _material(was: Incident, now: Incident) -> bool:

@@ -8,14 +8,14 @@ changes nothing.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from alerts.detector import HOUR, Baseline, Budget, Detector, Judgement, weekly_profile
 from alerts.evidence import Heard, Voices, gather
 from alerts.lifecycle import STEP, Seen, advance, is_news
 from listener.config import Brand, Config, Rule
-from listener.incident import Incident, Level, State
+from listener.incident import Evidence, Incident, Level, State
 from listener.mention import Signal
 from listener.ports import Archive, Dimension, Incidents, Where
 from listener.query import parse
@@ -29,9 +29,13 @@ ones would (measured: see tests/alerts/test_watch.py)."""
 USUAL_SOURCES = timedelta(days=28)
 COMPARED_WORDS = timedelta(days=7)
 RELEARN = timedelta(hours=6)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS_BACK = 96
 _NEWEST_STEPS = 8
 _SAMPLE = 200
+
+NOTHING = Evidence(channels={}, languages={}, themes={}, words=(), quotes=(), heard=0, sources=0, unheard={})
+"""While all is normal nobody asks why."""
 
 Baselines = Mapping[Signal, Baseline]
 
@@ -146,7 +150,7 @@ class Look:
             levels=tuple(_level(signal, shown[signal]) for signal in ranked),
             spiking=spiking,
             began_at=self._began(ranked[0], baselines[ranked[0]], now) if spiking else window.start,
-            evidence=gather(self._voices(window, leading), leading, heard=heard, own_words=self._own_words()),
+            evidence=self._evidence(window, leading, heard) if spiking or lives else NOTHING,
             missing=self._missing(now, heard),
             gone=self._gone(was) if lives else frozenset(),
         )
@@ -172,6 +176,10 @@ class Look:
             [count > limit for count, limit in zip(counts, high, strict=True)]
         )
 
+    def _evidence(self, window: Window, leading: Signal, heard: Heard) -> Evidence:
+        own_words = frozenset(tokenise(self._brand.name).words)
+        return gather(self._voices(window, leading), leading, heard=heard, own_words=own_words)
+
     def _voices(self, window: Window, signal: Signal) -> Voices:
         where = replace(self._where, signal=signal, start=window.start, end=window.start + window.length)
         earlier = replace(where, start=window.start - COMPARED_WORDS, end=window.start - HOUR, originals=True)
@@ -196,9 +204,6 @@ class Look:
     def _gone(self, was: Incident | None) -> frozenset[str]:
         quoted = [quote.mention for quote in was.evidence.quotes] if was is not None else []
         return frozenset(mention for mention in quoted if self._archive.get(mention) is None)
-
-    def _own_words(self) -> frozenset[str]:
-        return frozenset(tokenise(self._brand.name).words)
 
 
 def first_abnormal(abnormal: Sequence[bool]) -> int:
@@ -242,5 +247,4 @@ def _snoozed(incident: Incident, now: datetime) -> bool:
 
 def _floor(moment: datetime, step: timedelta) -> datetime:
     """Rounded down to a whole number of steps since midnight UTC of 1970."""
-    seconds = step.total_seconds()
-    return moment - timedelta(seconds=moment.timestamp() % seconds)
+    return moment - (moment - _EPOCH) % step

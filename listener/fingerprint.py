@@ -1,8 +1,8 @@
 """Near-duplicates: which texts are one text that was copied. Pure.
 
-A text is taken as the set of its word 3-shingles. `bands` gives keys that near-duplicates almost surely share, for looking
-candidates up; `similar` then decides on the real shingles. Source: Broder (1997), "On the resemblance and containment of documents";
-Leskovec, Rajaraman & Ullman, "Mining of Massive Datasets", ch. 3 (banding).
+A text is taken as the set of its word 3-shingles. `bands` gives keys that near-duplicates almost surely share, for
+looking candidates up; `similar` then decides on the real shingles. Source: Broder (1997), "On the resemblance and
+containment of documents"; Leskovec, Rajaraman & Ullman, "Mining of Massive Datasets", ch. 3 (banding).
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def bands(words: Sequence[str]) -> tuple[int, ...]:
 
 
 def similar(a: Sequence[str], b: Sequence[str]) -> bool:
-    """Whether one text is a copy of the other, perhaps slightly edited: Jaccard of the shingles is at least COPY_JACCARD."""
+    """Whether one text is a copy of the other, perhaps slightly edited: Jaccard of shingles at least COPY_JACCARD."""
     if len(a) < MIN_WORDS or len(b) < MIN_WORDS:
         return False
     first, second = frozenset(_shingles(a)), frozenset(_shingles(b))

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from console.demo.texts import Texts, Topic
+from console.demo.texts import Line, Texts, Topic
 from console.demo.writing import Author, Crowd, Draft, DraftPost, fill, in_habit
 
 POSTS = 1740
 BRAND_SHARE = 0.52
 SWEDISH_SHARE = 0.6
-NEW_THREAD = 0.085
-ASIDE = 0.3
+NEW_THREAD = 0.06
+ASIDE = 0.2
 REST = timedelta(days=9)
 """After that nobody returns to an ordinary thread."""
 
@@ -40,17 +40,18 @@ class Regulars:
 class Deck:
     """Templates in shuffled order; one that was used goes back near the bottom."""
 
-    def __init__(self, cards: Sequence[str], rng: Random) -> None:
+    def __init__(self, cards: Sequence[Line], rng: Random) -> None:
         self._cards = rng.sample(cards, len(cards))
         self._rng = rng
 
-    def draw(self, avoid: set[str]) -> str | None:
-        """The next template that is not in `avoid`; None when there is none."""
-        card = next((card for card in self._cards if card not in avoid), None)
+    def draw(self, avoid: set[str], tag: str) -> str | None:
+        """The next template that is not in `avoid` and fits the tag ("" fits all); None when there is none."""
+        fitting = (card for card in self._cards if not tag or not card.tags or tag in card.tags)
+        card = next((card for card in fitting if card.text not in avoid), None)
         if card is not None:
             self._cards.remove(card)
             self._cards.insert(len(self._cards) - self._rng.randrange(len(self._cards) // 4 + 1), card)
-        return card
+        return card.text if card else None
 
 
 def write_times(start: datetime, end: datetime, zone: ZoneInfo, rng: Random) -> list[datetime]:
@@ -87,7 +88,8 @@ class Forum:
             draft = Draft(standing.title, standing.board, standing.language, standing.brand)
             draft.pinned, draft.evergreen = bool(standing.author), not standing.author
             draft.posts.append(DraftPost(start + timedelta(minutes=7 * minutes), author, standing.text))
-            self._add(draft, [t for t in self._texts.topics if self._akin(t, draft.brand, draft.language)])
+            akin = [t for t in self._texts.topics if self._akin(t, draft.brand, draft.language)]
+            self._add(draft, [t for t in akin if standing.whole_brand or t.board == draft.board])
 
     def write(self, at: datetime) -> None:
         """One more post: in a thread that is talked in, or in a new one."""
@@ -129,16 +131,14 @@ class Forum:
         topics = [topic for topic in self._texts.topics if self._akin(topic, brand, language)]
         for _ in range(12):
             (topic,) = self._rng.choices(topics, weights=[topic.weight for topic in topics])
-            title, text = self._rng.choice(topic.starts)
+            start = self._rng.choice(topic.starts)
             slots: dict[str, str] = {}
-            title = fill(title, self._texts.slots[language], self._rng, slots)
+            title = fill(start.title, self._texts.slots[language], self._rng, slots)
             if any(draft.title == title for draft in self.drafts):
                 continue
             author = self.regulars[language].one()
-            draft = Draft(title, topic.board, language, brand)
-            draft.posts.append(
-                DraftPost(at, author.handle, self._typed(text, author, language, slots, topic))
-            )
+            draft = Draft(title, topic.board, language, brand, tag=start.tag)
+            draft.posts.append(DraftPost(at, author.handle, self._typed(start.text, author, language, slots)))
             if "place" in slots:
                 draft.slots["there"] = slots["place"]
             self._add(draft, [topic])
@@ -148,17 +148,16 @@ class Forum:
     def _reply(self, draft: Draft, at: datetime) -> bool:
         topic = self._rng.choice(self._topics[id(draft)])
         mood = self._mood(topic)
-        template = self._deck(topic, mood).draw(draft.used)
+        template = self._deck(topic, mood).draw(draft.used, draft.tag)
         if template is None:
             return False
         draft.used.add(template)
         pool = self._nynorsk if mood == "nynorsk" else self.regulars[draft.language]
         author = pool.one(besides=draft.posts[-1].author)
-        if mood == "replies" and self._rng.random() < ASIDE:
-            template += " " + self._rng.choice(topic.asides)
         if mood in ("complaints", "worries") and author.habit == "emoji":
             author = Author(author.handle)
-        text = self._typed(template, author, draft.language, draft.slots, topic)
+        asides = topic.asides if mood == "replies" else ()
+        text = self._typed(template, author, draft.language, draft.slots, asides)
         draft.posts.append(DraftPost(at, author.handle, text))
         return True
 
@@ -182,16 +181,18 @@ class Forum:
         return self._decks[key]
 
     def _typed(
-        self, template: str, author: Author, language: str, slots: dict[str, str], topic: Topic
+        self, template: str, author: Author, language: str, slots: dict[str, str], asides: Sequence[str] = ()
     ) -> str:
-        """The template in the author's words. What was said before in the same words gets a remark added."""
+        """The template in the author's words, now and then with a remark added, and always when that avoids saying
+        the same as somebody before."""
         values = self._texts.slots[language]
+        remark = self._rng.random() < ASIDE
         text = ""
-        for attempt in range(9):
-            if attempt in (3, 6):
-                template += " " + self._rng.choice(topic.asides)
+        for attempt in range(6):
+            with_aside = asides and (remark or attempt >= 3)
+            body = f"{template} {self._rng.choice(asides)}" if with_aside else template
             known = {"there": self._rng.choice(values["place"])} | slots
-            text = in_habit(fill(template, values, self._rng, known), author.habit, language, self._rng)
+            text = in_habit(fill(body, values, self._rng, known), author.habit, language, self._rng)
             if text not in self._said:
                 break
         self._said.add(text)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
 from html import escape
-from urllib.parse import quote
 
 from console.demo.story import Article, Story, StoryPost, Thread, slug
 from console.demo.texts import Board
@@ -14,7 +13,8 @@ FEED = "/nyheter/rss.xml"
 STYLE = "/forum/stil.css"
 THREADS_PER_PAGE = 25
 POSTS_PER_PAGE = 20
-MONTHS = "januari februari mars april maj juni juli augusti september oktober november december".split()
+MONTHS = ["januari", "februari", "mars", "april", "maj", "juni"]
+MONTHS += ["juli", "augusti", "september", "oktober", "november", "december"]
 ROBOTS = "User-agent: *\nDisallow: /forum/sok\n"
 
 
@@ -87,7 +87,8 @@ def thread_page(story: Story, thread: Thread, boards: Sequence[Board], number: i
         return None
     board = next(board for board in boards if board.id == thread.board)
     shown = thread.posts[(number - 1) * POSTS_PER_PAGE : number * POSTS_PER_PAGE]
-    posts = "".join(_post(post, thread, number, story) for post in shown)
+    path = thread_path(thread, number)
+    posts = "".join(_post(post, path, story) for post in shown)
     links = _page_links([thread_path(thread, n) for n in range(1, pages + 1)], number)
     body = (
         f'<p class="crumbs"><a href="{FORUM}">Nätforum</a> › '
@@ -147,11 +148,10 @@ def _thread_row(thread: Thread, story: Story) -> str:
     )
 
 
-def _post(post: StoryPost, thread: Thread, number: int, story: Story) -> str:
-    link = f"{thread_path(thread, number)}#inlagg-{post.id}"
+def _post(post: StoryPost, page: str, story: Story) -> str:
     return (
         f'<article class="post" id="inlagg-{post.id}"><header><strong class="writer">{escape(post.author)}</strong>'
-        f'<a href="{quote(link, safe="/?=#-")}">{_time(post.at, story)}</a></header>'
+        f'<a href="{page}#inlagg-{post.id}">{_time(post.at, story)}</a></header>'
         f'<div class="text">{_paragraphs(post.text)}</div></article>'
     )
 

@@ -39,7 +39,12 @@ class Outcome:
             "posts": self.posts,
             "mentions": self.mentions,
             "incidents": [
-                {"brand": i.brand, "signals": list(i.signals), "opened": i.opened_at.isoformat(), "alerts": alerts}
+                {
+                    "brand": i.brand,
+                    "signals": list(i.signals),
+                    "opened": i.opened_at.isoformat(),
+                    "alerts": alerts,
+                }
                 for i, alerts in self.incidents
             ],
             "seconds": round(self.seconds, 1),
@@ -124,10 +129,14 @@ def tell_normal(runtime: Runtime, incident: Incident, say: Say) -> None:
     hours = (began - start) // timedelta(hours=1)
     where = Where(brand=incident.brand)
     end = start + timedelta(hours=hours)
-    counts = runtime.archive.counts(where, [Signal.ANXIETY], start=start, end=end, bucket=timedelta(hours=1))[Signal.ANXIETY]
+    counts = runtime.archive.counts(where, [Signal.ANXIETY], start=start, end=end, bucket=timedelta(hours=1))[
+        Signal.ANXIETY
+    ]
     starts = [start + timedelta(hours=i) for i in range(hours)]
     usual = weekly_profile(counts, starts, zone=zone).expect(began, timedelta(hours=1))
-    say(f"Normal    until {began.astimezone(zone):%H:%M}: {usual.low:.0f}–{usual.high:.0f} worried voices an hour at that time of day")
+    say(
+        f"Normal    until {began.astimezone(zone):%H:%M}: {usual.low:.0f}–{usual.high:.0f} worried voices an hour at that time of day"
+    )
 
 
 def _wait_for_crawl(runtime: Runtime, show: Callable[[str], None], started: float) -> Tally:
@@ -135,7 +144,11 @@ def _wait_for_crawl(runtime: Runtime, show: Callable[[str], None], started: floa
     while True:
         runs = [run for source in runtime.config.sources for run in runtime.ledger.runs.latest(source.id)]
         sums = [stages.progress(runtime, run.id) for run in runs]
-        total = Tally(pages=sum(t.pages for t in sums), posts=sum(t.posts for t in sums), mentions=sum(t.mentions for t in sums))
+        total = Tally(
+            pages=sum(t.pages for t in sums),
+            posts=sum(t.posts for t in sums),
+            mentions=sum(t.mentions for t in sums),
+        )
         for run in runs:
             if run.state is RunState.FAILED:
                 raise SourceError(f"demo: {run.source} could not be read: {run.reason}")
@@ -178,4 +191,3 @@ def _pause(started: float, words: str) -> None:
     if time.monotonic() - started > PATIENCE.total_seconds():
         raise LyhordError(f"demo: {words} within {PATIENCE}; this is a fault of ours, please report it")
     time.sleep(0.1)
-

@@ -49,6 +49,7 @@ class Draft:
     brand: bool
     pinned: bool = False
     evergreen: bool = False
+    tag: str = ""
     posts: list[DraftPost] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     slots: dict[str, str] = field(default_factory=dict)
@@ -128,8 +129,9 @@ class Crowd:
 
     def _handle(self, language: str) -> str:
         rng = self._rng
-        name = rng.choice(self._handles["names_sv" if language == "sv" else "names_no"])
-        thing, place = rng.choice(self._handles["things"]), rng.choice(self._handles["places"])
+        country = "sv" if language == "sv" else "no"
+        name = rng.choice(self._handles[f"names_{country}"])
+        thing, place = rng.choice(self._handles[f"things_{country}"]), rng.choice(self._handles["places"])
         forms = (name + place, f"{thing}_{name}", f"{name}{rng.randrange(51, 100)}", f"{name}.{thing}",
                  thing + name, f"{thing}{rng.randrange(1, 99)}", f"{name.capitalize()}_{thing[0].upper()}", name)  # fmt: skip
         return rng.choice(forms)

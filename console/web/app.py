@@ -12,7 +12,16 @@ from starlette.staticfiles import StaticFiles
 
 from console.web import views
 from console.web.desk import Desk
-from console.web.guard import COOKIE, KnownHost, SecurityHeaders, is_session, is_token, new_session, secured, session_of
+from console.web.guard import (
+    COOKIE,
+    KnownHost,
+    SecurityHeaders,
+    is_session,
+    is_token,
+    new_session,
+    secured,
+    session_of,
+)
 from console.web.site import HERE, open_site, page, site_of
 from listener.errors import StoreError
 
@@ -73,7 +82,12 @@ def entrance(request: Request) -> Response:
     answer = RedirectResponse("/", 303)
     encrypted = request.url.scheme == "https" or desk.config.console.url.startswith("https:")
     answer.set_cookie(
-        COOKIE, new_session(desk.token), max_age=SESSION_SECONDS, httponly=True, samesite="strict", secure=encrypted
+        COOKIE,
+        new_session(desk.token),
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=encrypted,
     )
     return answer
 

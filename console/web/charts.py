@@ -13,9 +13,10 @@ from markupsafe import Markup, escape
 
 TOP = 32
 """Pixels above the plot: room for the incident's label."""
-PLOT = 96
 AXIS = 32
 """Pixels below the plot: room for the time labels."""
+LETTER = 0.01
+"""Share of the width that one letter of a label takes on a wide screen, rather too much than too little."""
 STEPS = (1, 2, 5)
 
 
@@ -58,10 +59,21 @@ class Chart:
     hatches: Sequence[Span] = ()
     axis: bool = True
     """With time labels (the lowest of aligned charts)."""
+    height: int = 96
+    """Pixels of the plot."""
 
     @property
     def end(self) -> datetime:
         return self.start + self.bucket * len(self.counts)
+
+    @property
+    def floor(self) -> int:
+        """Pixels from the top of the drawing to zero."""
+        return TOP + self.height
+
+    def level(self, value: float, top: int) -> float:
+        """Pixels from the top of the drawing to a value."""
+        return TOP + self.height * (1 - min(value, top) / top)
 
     def share(self, at: datetime) -> float:
         """Where a time lies between the chart's start (0) and end (1), held within these."""
@@ -80,18 +92,22 @@ def scale(largest: float) -> tuple[int, int]:
 def draw(chart: Chart) -> Markup:
     """The chart as one `svg` element; nothing in it can be focused (the links lie above it, see `_chart.html`)."""
     if not chart.counts or len(chart.band) != len(chart.counts):
-        raise ValueError(f"{len(chart.counts)} counts and {len(chart.band)} band values: want as many, at least 1")
-    top, step = scale(max([c for c in chart.counts if c is not None] + [high for _, high in chart.band], default=0))
-    height = TOP + PLOT + (AXIS if chart.axis else 8)
+        raise ValueError(
+            f"{len(chart.counts)} counts and {len(chart.band)} band values: want as many, at least 1"
+        )
+    top, step = scale(
+        max([c for c in chart.counts if c is not None] + [high for _, high in chart.band], default=0)
+    )
+    height = chart.floor + (AXIS if chart.axis else 8)
     parts: list[Markup] = [
         _tag("title", escape(chart.title), id=f"{chart.id}-title"),
         _tag("desc", escape(chart.description), id=f"{chart.id}-desc"),
         *_shades(chart),
-        *_grid(top, step),
+        *_grid(chart, top, step),
         _stretched(chart, top),
         *_hatching(chart),
         *_dots(chart, top),
-        *_numbers(top, step),
+        *_numbers(chart, top, step),
         *_ticks(chart),
         *_labels(chart),
     ]
@@ -121,20 +137,15 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2f}%"
 
 
-def _height(value: float, top: int) -> float:
-    """Pixels from the top of the drawing."""
-    return TOP + PLOT * (1 - min(value, top) / top)
-
-
-def _grid(top: int, step: int) -> Iterable[Markup]:
+def _grid(chart: Chart, top: int, step: int) -> Iterable[Markup]:
     for value in range(0, top + 1, step):
-        y = round(_height(value, top)) + 0.5
+        y = round(chart.level(value, top)) + 0.5
         yield _tag("line", class_="zero" if value == 0 else "grid", x1="0", x2="100%", y1=y, y2=y)
 
 
-def _numbers(top: int, step: int) -> Iterable[Markup]:
+def _numbers(chart: Chart, top: int, step: int) -> Iterable[Markup]:
     for value in range(step, top + 1, step):
-        yield _tag("text", Markup(value), class_="number", x="0", y=round(_height(value, top)) - 4)
+        yield _tag("text", escape(value), class_="number", x="0", y=round(chart.level(value, top)) - 4)
 
 
 def _stretched(chart: Chart, top: int) -> Markup:
@@ -153,7 +164,7 @@ def _stretched(chart: Chart, top: int) -> Markup:
         if len(run) > 1
     ]
     return _tag(
-        "svg", band, *lines, x="0", y=TOP, width="100%", height=PLOT, viewBox="0 0 1000 100",
+        "svg", band, *lines, x="0", y=TOP, width="100%", height=chart.height, viewBox="0 0 1000 100",
         preserveAspectRatio="none", overflow="visible",
     )  # fmt: skip
 
@@ -180,7 +191,7 @@ def _dots(chart: Chart, top: int) -> Iterable[Markup]:
         if above or i in alone or i == n - 1:
             yield _tag(
                 "circle", class_="above" if above else "dot", cx=_percent((i + 0.5) / n),
-                cy=f"{_height(count, top):.1f}", r=4 if above else 3,
+                cy=f"{chart.level(count, top):.1f}", r=4 if above else 3,
             )  # fmt: skip
 
 
@@ -197,8 +208,10 @@ def _visible(chart: Chart, spans: Iterable[Span]) -> Iterable[tuple[Span, float,
 
 def _shades(chart: Chart) -> Iterable[Markup]:
     for _, left, right in _visible(chart, chart.spans):
-        yield _tag("rect", class_="span", x=_percent(left), y=8, width=_percent(right - left), height=TOP + PLOT - 8)
-        yield _tag("line", class_="edge", x1=_percent(left), x2=_percent(left), y1=8, y2=TOP + PLOT)
+        yield _tag(
+            "rect", class_="span", x=_percent(left), y=8, width=_percent(right - left), height=chart.floor - 8
+        )
+        yield _tag("line", class_="edge", x1=_percent(left), x2=_percent(left), y1=8, y2=chart.floor)
 
 
 def _hatching(chart: Chart) -> Iterable[Markup]:
@@ -207,31 +220,41 @@ def _hatching(chart: Chart) -> Iterable[Markup]:
     stroke = _tag("line", class_="hatch", x1=0, y1=0, x2=0, y2=8)
     name = f"{chart.id}-hatch"
     yield _tag(
-        "pattern", stroke, id=name, width=8, height=8, patternUnits="userSpaceOnUse", patternTransform="rotate(45)"
+        "pattern",
+        stroke,
+        id=name,
+        width=8,
+        height=8,
+        patternUnits="userSpaceOnUse",
+        patternTransform="rotate(45)",
     )
     for _, left, right in _visible(chart, chart.hatches):
         yield _tag(
-            "rect", class_="unheard", x=_percent(left), y=TOP, width=_percent(right - left), height=PLOT,
+            "rect", class_="unheard", x=_percent(left), y=TOP, width=_percent(right - left), height=chart.height,
             fill=f"url(#{name})",
         )  # fmt: skip
 
 
 def _labels(chart: Chart) -> Iterable[Markup]:
-    """Beside the span's left edge where there is room: to its left in the right half, inside it in the left half."""
+    """Spans in the order given, each beside its left edge: inside it in the left half, before it in the right half. A label
+    that would run into an earlier one is left out, and all but the first on narrow screens."""
+    taken: list[tuple[float, float]] = []
     for span, left, _ in _visible(chart, chart.spans):
-        if span.label:
-            yield _label("label", span.label, left, y=20)
-    for span, left, right in _visible(chart, chart.hatches):
-        if span.label and right - left > 0.05:
-            yield _label("label quiet", span.label, left, y=TOP + PLOT - 8)
-
-
-def _label(name: str, text: str, left: float, *, y: int) -> Markup:
-    inside = left < 0.5
-    return _tag(
-        "text", escape(text), class_=name, x=_percent(left), dx=8 if inside else -8, y=y,
-        text_anchor="start" if inside else "end",
-    )  # fmt: skip
+        width, inside = LETTER * len(span.label), left < 0.5
+        first, last = (left, left + width) if inside else (left - width, left)
+        if not span.label or any(first < end and start < last for start, end in taken):
+            continue
+        yield _tag(
+            "text", escape(span.label), class_="label minor" if taken else "label", x=_percent(left),
+            dx=8 if inside else -8, y=20, text_anchor="start" if inside else "end",
+        )  # fmt: skip
+        taken.append((first, last))
+    for gap, left, right in _visible(chart, chart.hatches):
+        if gap.label and right - left > LETTER * len(gap.label):
+            x = _percent((left + right) / 2)
+            yield _tag(
+                "text", escape(gap.label), class_="label quiet minor", x=x, y=TOP + 20, text_anchor="middle"
+            )
 
 
 def _ticks(chart: Chart) -> Iterable[Markup]:
@@ -240,7 +263,7 @@ def _ticks(chart: Chart) -> Iterable[Markup]:
             continue
         share = chart.share(tick.at)
         x, name = _percent(share), "tick minor" if tick.minor else "tick"
-        yield _tag("line", class_=name, x1=x, x2=x, y1=TOP + PLOT, y2=TOP + PLOT + 6)
+        yield _tag("line", class_=name, x1=x, x2=x, y1=chart.floor, y2=chart.floor + 6)
         if chart.axis:
             anchor = "start" if share < 0.03 else "end" if share > 0.97 else "middle"
-            yield _tag("text", escape(tick.label), class_=name, x=x, y=TOP + PLOT + 24, text_anchor=anchor)
+            yield _tag("text", escape(tick.label), class_=name, x=x, y=chart.floor + 24, text_anchor=anchor)

@@ -135,7 +135,9 @@ class KnownHost:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and host_of(Headers(scope=scope).get("host", "")) not in self._hosts:
-            refusal = PlainTextResponse("Unknown host: open the address that lyhord printed.\n", status_code=421)
+            refusal = PlainTextResponse(
+                "Unknown host: open the address that lyhord printed.\n", status_code=421
+            )
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)

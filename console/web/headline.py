@@ -38,19 +38,27 @@ def is_stale(rows: Sequence[HealthRow], now: datetime) -> bool:
     return heard is not None and now - heard > STALE
 
 
-def coverage(rows: Sequence[HealthRow], phrases: Phrases) -> str:
-    """'18 av 19 källor hörda. Inte hörda: Trafikforum (tyst sedan 00:40).'"""
+def heard(rows: Sequence[HealthRow], phrases: Phrases) -> str:
+    """'18 av 19 källor hörda.'; "" when no source is expected to be heard."""
     expected = counted(rows)
-    unheard = [row for row in expected if not row.heard]
-    if not expected:
-        return ""
-    if not unheard:
-        return phrases.count("heard_all", len(expected))
-    heard = phrases("heard_some", heard=len(expected) - len(unheard), n=len(expected))
-    names = ", ".join(row.name for row in unheard[:NAMED])
-    if len(unheard) > NAMED:
-        names = phrases("unheard_more", names=names, n=len(unheard) - NAMED)
-    return f"{heard} {phrases('unheard', names=names)}"
+    many = sum(row.heard for row in expected)
+    if many == len(expected):
+        return phrases.count("heard_all", many) if expected else ""
+    return phrases("heard_some", heard=many, n=len(expected))
+
+
+def unheard(rows: Sequence[HealthRow], clock: Clock) -> str:
+    """'Inte hörda: Trafikforum (tyst sedan 00:40).'; "" when all are heard."""
+    say, missing = clock.phrases, [row for row in counted(rows) if not row.heard]
+    names = ", ".join(f"{row.name} ({_state(row, clock)})" for row in missing[:NAMED])
+    if len(missing) > NAMED:
+        names = say("unheard_more", names=names, n=len(missing) - NAMED)
+    return say("unheard", names=names) if missing else ""
+
+
+def _state(row: HealthRow, clock: Clock) -> str:
+    state = clock.phrases(f"condition_{row.condition}")
+    return f"{state} {clock.phrases('since', since=clock.moment(row.since))}" if row.since else state
 
 
 def current(incidents: Sequence[Incident], now: datetime) -> Incident | None:
@@ -63,30 +71,34 @@ def current(incidents: Sequence[Incident], now: datetime) -> Incident | None:
 
 
 def headline(incident: Incident | None, rows: Sequence[HealthRow], clock: Clock, *, stale: bool) -> str:
-    """The answer to "how is it right now?"."""
+    """The answer to "how is it right now?": 'Oron växer sedan 02:15.' or 'Lugnt. 18 av 19 källor hörda.'"""
     say, expected = clock.phrases, counted(rows)
     if incident and incident.state is not State.OVER:
-        return title_phrase(incident, clock, say)
+        return title_phrase(incident, clock)
     if not any(row.last_ok for row in rows):
         return say("nothing_heard")
-    if stale or sum(row.heard for row in expected) < ENOUGH * len(expected):
+    if stale or not expected or sum(row.heard for row in expected) < ENOUGH * len(expected):
         return say("unsure")
-    if incident and incident.ended_at:
-        return say("over_since", until=clock.moment(incident.ended_at))
-    return say("calm")
+    ended = incident.ended_at if incident else None
+    calm = say("over_since", until=clock.moment(ended)) if ended else say("calm")
+    return f"{calm} {heard(rows, say)}"
 
 
 def sentences(series: Mapping[Signal, Series], lead: Signal, window: str, phrases: Phrases) -> list[str]:
-    """The newest counts with their normal range: the leading signal first, then the others that are too high."""
-    lines = []
-    for signal in (lead, *(signal for signal in series if signal is not lead)):
+    """The newest counts with their normal range: the leading signal, then feelings that are too high as well."""
+    lines: list[str] = []
+    for signal in (lead, *(signal for signal in series if signal not in (lead, Signal.VOLUME))):
         count, (low, usual, high) = series[signal].counts[-1], series[signal].band[-1]
         if count is None or (signal is not lead and count <= high):
             continue
         lines.append(
             phrases(
-                "also" if lines else "now_line", count=phrases.count(signal, count), window=window,
-                usual=round(usual), low=round(low), high=round(high),
-            )  # fmt: skip
+                "also" if lines else "now_line",
+                count=phrases.count(signal, count),
+                window=window,
+                usual=round(usual),
+                low=round(low),
+                high=round(high),
+            )
         )
     return lines

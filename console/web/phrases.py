@@ -11,7 +11,9 @@ from console.web.phrases_en import ENGLISH
 from console.web.phrases_nb import NORWEGIAN
 from console.web.phrases_sv import SWEDISH
 
-TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"sv": SWEDISH, "nb": NORWEGIAN, "en": ENGLISH})
+TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {"sv": SWEDISH, "nb": NORWEGIAN, "en": ENGLISH}
+)
 RELATIVES: Final[Mapping[str, str]] = MappingProxyType({"nn": "nb", "da": "nb"})
 """Languages without a table, and whose table their readers read most easily."""
 THIN = "\u202f"

@@ -9,10 +9,15 @@ from markupsafe import Markup
 from console.web.charts import Chart, Span, Tick, draw
 from console.web.desk import Gap
 from console.web.filters import Filters
-from console.web.phrases import Phrases, number
+from console.web.phrases import number
 from console.web.series import Series
 from console.web.times import DASH, Clock
 from listener.incident import Incident, State
+
+LEADING = 160
+"""Pixels of the plot of the chart on top."""
+FOLLOWING = 96
+"""Pixels of the plots below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +41,16 @@ class Picture:
     now: str
     usual: str
     above: bool
+    leading: bool
     svg: Markup
     points: tuple[Point, ...]
 
 
 def picture(
     series: Series, *, clock: Clock, filters: Filters, incidents: Sequence[Incident], gaps: Sequence[Gap],
-    labelled: bool, axis: bool,
+    leading: bool, axis: bool,
 ) -> Picture:  # fmt: skip
-    """`labelled`: with the words for spans and gaps (one of several aligned charts is enough)."""
+    """`leading`: the chart on top, taller and with the words for spans and gaps, which the charts below it need not repeat."""
     say = clock.phrases
     title = say(f"signal_{series.signal}")
     low, _, high = series.band[-1]
@@ -53,13 +59,14 @@ def picture(
         id=f"chart-{series.signal}", signal=series.signal, title=title,
         description=describe(series, clock), start=series.start, bucket=series.bucket, counts=series.counts,
         band=[(low, high) for low, _, high in series.band], ticks=ticks(series, clock),
-        spans=[_span(incident, clock, labelled) for incident in incidents],
-        hatches=[Span(gap.start, gap.end, say("not_heard") if labelled else "") for gap in gaps], axis=axis,
+        spans=[_span(incident, clock, leading) for incident in incidents],
+        hatches=[Span(gap.start, gap.end, say("not_heard") if leading else "") for gap in gaps], axis=axis,
+        height=LEADING if leading else FOLLOWING,
     )  # fmt: skip
     return Picture(
         id=chart.id, signal=series.signal, title=title, now=DASH if count is None else number(count),
         usual=say("usual", low=round(low), high=round(high)), above=count is not None and count > high,
-        svg=draw(chart), points=tuple(_points(series, clock, filters)),
+        leading=leading, svg=draw(chart), points=tuple(_points(series, clock, filters)),
     )  # fmt: skip
 
 
@@ -77,7 +84,11 @@ def _span(incident: Incident, clock: Clock, labelled: bool) -> Span:
     say, over = clock.phrases, incident.state is State.OVER
     end = incident.ended_at or clock.now
     if over:
-        label = say("incident_span", since=clock.moment(incident.began_at), until=clock.moment(end))
+        label = say(
+            "incident_span",
+            since=clock.moment(incident.began_at),
+            until=clock.then(end, after=incident.began_at),
+        )
     else:
         label = say("incident_since", since=clock.moment(incident.began_at))
     return Span(incident.began_at, end, label if labelled else "")
@@ -123,16 +134,22 @@ def _hour_ticks(series: Series, clock: Clock) -> list[Tick]:
     hour = timedelta(hours=1)
     first = series.start.replace(minute=0, second=0, microsecond=0)
     hours = [first + hour * i for i in range((series.end - first) // hour + 1)]
-    shown = [(at, clock.local(at).hour) for at in hours if at >= series.start and clock.local(at).hour % 3 == 0]
+    shown = [
+        (at, clock.local(at).hour) for at in hours if at >= series.start and clock.local(at).hour % 3 == 0
+    ]
     return [
-        Tick(at, clock.hour(at) if local else f"{clock.weekday(at)} {clock.local(at).day}", minor=local % 6 != 0)
+        Tick(
+            at,
+            clock.hour(at) if local else f"{clock.weekday(at)} {clock.local(at).day}",
+            minor=local % 6 != 0,
+        )
         for at, local in shown
     ]
 
 
-def title_phrase(incident: Incident, clock: Clock, phrases: Phrases) -> str:
+def title_phrase(incident: Incident, clock: Clock) -> str:
     """The incident as the first line of a page: 'Oron växer sedan 02:15.'"""
-    return phrases(
+    return clock.phrases(
         f"{incident.state}_{incident.levels[0].signal}", since=clock.moment(incident.began_at),
-        until=clock.moment(incident.ended_at or incident.spiked_at),
+        until=clock.then(incident.ended_at or incident.spiked_at, after=incident.began_at),
     )  # fmt: skip

@@ -63,11 +63,20 @@ def read_series(
     begin = end - period.length - HISTORY
     counted = desk.archive.counts(where, signals, start=begin, end=end, bucket=period.bucket)
     gaps = desk.gaps(end - period.length, end)
-    return {signal: _series(desk, signal, counted[signal], begin, period.bucket, shown, gaps) for signal in signals}
+    return {
+        signal: _series(desk, signal, counted[signal], begin, period.bucket, shown, gaps)
+        for signal in signals
+    }
 
 
 def _series(
-    desk: Desk, signal: Signal, counts: Sequence[int], begin: datetime, bucket: timedelta, shown: int, gaps: Sequence[Gap]
+    desk: Desk,
+    signal: Signal,
+    counts: Sequence[int],
+    begin: datetime,
+    bucket: timedelta,
+    shown: int,
+    gaps: Sequence[Gap],
 ) -> Series:
     starts = [begin + bucket * i for i in range(len(counts))]
     band = desk.band(counts, starts)
@@ -80,5 +89,8 @@ def _series(
 
 def _unheard(start: datetime, end: datetime, gaps: Sequence[Gap]) -> bool:
     """Whether at least half of a bucket lies in a gap."""
-    lost = sum((min(end, gap.end) - max(start, gap.start) for gap in gaps if gap.start < end and start < gap.end), timedelta())
+    lost = sum(
+        (min(end, gap.end) - max(start, gap.start) for gap in gaps if gap.start < end and start < gap.end),
+        timedelta(),
+    )
     return lost * 2 >= end - start

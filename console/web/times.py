@@ -41,6 +41,10 @@ class Clock:
             return f"{self.weekday(at)} {self.hour(at)}"
         return f"{self.day(at)} {self.hour(at)}"
 
+    def then(self, at: datetime, *, after: datetime) -> str:
+        """A moment told right after another: the hour alone when it is the same day."""
+        return self.hour(at) if self._date(at) == self._date(after) else self.moment(at)
+
     def span(self, start: datetime, end: datetime) -> str:
         """'lör 21 nov 02:00–03:00'; the second date is left out when it is the same day."""
         first = f"{self.weekday(start)} {self.day(start)} {self.hour(start)}"

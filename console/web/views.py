@@ -1,7 +1,7 @@
 """The pages: each reads, asks the pure modules for words and pictures, and renders. Thin."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
@@ -10,11 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from console.web.bars import DIMENSIONS, bars, evidence_counts, evidence_filters
 from console.web.desk import Desk, HealthRow
 from console.web.filters import Filters, read_filters
 from console.web.guard import is_form_key, read_form, same_origin, session_of
-from console.web.headline import coverage, current, headline, is_stale, sentences
-from console.web.phrases import Phrases
+from console.web.headline import current, headline, heard, is_stale, sentences, unheard
 from console.web.pictures import Picture, picture, title_phrase
 from console.web.preview import preview
 from console.web.series import PERIODS, Period, Series, read_series, running_end
@@ -31,27 +31,14 @@ SHOWN = (Signal.ANXIETY, Signal.COMPLAINTS, Signal.VOLUME)
 NEWEST = 8
 PER_PAGE = 40
 INCIDENTS = 100
-VALUES = 6
-"""Bars of one breakdown."""
 ACTS = ("pause", "resume", "run")
 ATTENTION = (
     Condition.FAILING, Condition.SILENT, Condition.LATE, Condition.UNSCHEDULED, Condition.PAUSED, Condition.NEW, Condition.OK,
 )  # fmt: skip
 """What needs attention first."""
-DIMENSIONS = (Dimension.THEME, Dimension.CHANNEL, Dimension.LANGUAGE)
 CONTEXT = timedelta(hours=18)
 """Shown before an incident."""
 AFTER = timedelta(hours=6)
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One value of a dimension; `share` of the largest."""
-
-    name: str
-    count: int
-    share: float
-    link: str
 
 
 def healthz(request: Request) -> Response:
@@ -63,11 +50,15 @@ def overview(request: Request) -> Response:
     clock, brand = site.clock(), _brand(request, desk)
     rows = desk.healths(clock.now)
     if brand is None:
-        return page(request, "overview_empty.html", heading=site.phrases("no_brand"), command="lyhord init", rows=rows)
+        return page(
+            request, "overview_empty.html", heading=site.phrases("no_brand"), command="lyhord init", rows=rows
+        )
     if not any(row.last_ok for row in rows) and not desk.archive.total():
         heading = site.phrases("nothing_heard")
         return page(request, "overview_empty.html", heading=heading, command="lyhord collect", rows=rows)
-    incidents = [incident for incident in desk.ledger.incidents.recent(INCIDENTS) if incident.brand == brand.id]
+    incidents = [
+        incident for incident in desk.ledger.incidents.recent(INCIDENTS) if incident.brand == brand.id
+    ]
     incident, period = current(incidents, clock.now), _period(request)
     end = running_end(clock.now)
     series = read_series(desk, Where(brand=brand.id), _signals(incident), end=end, period=period)
@@ -78,8 +69,10 @@ def overview(request: Request) -> Response:
         request, "overview.html", rows=rows, brand=brand, stale=stale, incident=incident, period=period, periods=PERIODS,
         heading=headline(incident, rows, clock, stale=stale),
         lines=sentences(series, lead, site.phrases("last_" + _window(period)), site.phrases),
-        coverage=coverage(rows, site.phrases), pictures=_pictures(site, series, Filters(brand=brand.id), incidents),
-        about=about, bars=_bars(desk, about, site.phrases), signal=about.signal or Signal.VOLUME,
+        heard=heard(rows, site.phrases), unheard=unheard(rows, clock),
+        pictures=_pictures(site, series, Filters(brand=brand.id), incidents),
+        gaps=bool(desk.gaps(end - period.length, end)),
+        about=about, bars=bars(_counts(desk, about), about, site.phrases), signal=about.signal or Signal.VOLUME,
         newest=desk.archive.search(Where(brand=brand.id, originals=True), limit=NEWEST),
         all_link=Filters(brand=brand.id).link(), names=_names(rows),
     )  # fmt: skip
@@ -113,7 +106,7 @@ def incidents(request: Request) -> Response:
     found = desk.ledger.incidents.recent(INCIDENTS)
     going = sum(incident.state is not State.OVER for incident in found)
     clock = site_of(request).clock()
-    titles = {incident.id: title_phrase(incident, clock, clock.phrases) for incident in found}
+    titles = {incident.id: title_phrase(incident, clock) for incident in found}
     return page(request, "incidents.html", rows=rows, found=found, going=going, titles=titles)
 
 
@@ -131,10 +124,10 @@ def incident(request: Request) -> Response:
     series = read_series(desk, Where(brand=found.brand), signals, end=end, period=period)
     message, rows = desk.message(found), site.healths()
     return page(
-        request, "incident.html", rows=rows, incident=found, heading=title_phrase(found, clock, site.phrases),
+        request, "incident.html", rows=rows, incident=found, heading=title_phrase(found, clock),
         pictures=_pictures(site, series, Filters(brand=found.brand), [found]), text=message.text,
-        lines=preview(message.blocks), story=_story(site, found), bars=_evidence_bars(found, site.phrases),
-        evidence=Filters(brand=found.brand, signal=lead, start=found.began_at, end=found.ended_at).link(),
+        lines=preview(message.blocks), story=_story(site, found), bars=bars(evidence_counts(found), evidence_filters(found), site.phrases),
+        evidence=evidence_filters(found).link(),
         names=_names(rows), brand_name=_brand_names(desk).get(found.brand, found.brand),
     )  # fmt: skip
 
@@ -142,12 +135,16 @@ def incident(request: Request) -> Response:
 def sources(request: Request) -> Response:
     site = site_of(request)
     rows = sorted(site.healths(), key=lambda row: (ATTENTION.index(row.condition), row.name.casefold()))
-    done, name = request.query_params.get("done", ""), _names(rows).get(request.query_params.get("source", ""), "")
+    done, name = (
+        request.query_params.get("done", ""),
+        _names(rows).get(request.query_params.get("source", ""), ""),
+    )
     notice = site.phrases(f"acted_{done}", name=name) if done in ACTS and name else ""
-    heading = coverage(rows, site.phrases) or site.phrases("sources_none")
-    return page(request, "sources.html", rows=rows, heading=heading, notice=notice, can_act=site.desk.acts is not None)
-
-
+    heading = heard(rows, site.phrases) or site.phrases("sources_none")
+    return page(
+        request, "sources.html", rows=rows, heading=heading, unheard=unheard(rows, site.clock()), notice=notice,
+        can_act=site.desk.acts is not None,
+    )  # fmt: skip
 
 
 async def act_on_source(request: Request) -> Response:
@@ -155,13 +152,17 @@ async def act_on_source(request: Request) -> Response:
     site, source, act = site_of(request), request.path_params["id"], request.path_params["act"]
     form = await read_form(request)
     session = session_of(request.headers)
-    genuine = same_origin(request.headers, site.hosts) and is_form_key(form.get("key", ""), session, site.desk.token)
+    genuine = same_origin(request.headers, site.hosts) and is_form_key(
+        form.get("key", ""), session, site.desk.token
+    )
     if not genuine:
         raise HTTPException(403)
     acts = site.desk.acts
     if acts is None or act not in ACTS or source not in {known.id for known in site.desk.config.sources}:
         raise HTTPException(404)
-    change: Callable[[str, datetime], None] = {"pause": acts.pause, "resume": acts.resume, "run": acts.run}[act]
+    change: Callable[[str, datetime], None] = {"pause": acts.pause, "resume": acts.resume, "run": acts.run}[
+        act
+    ]
     await run_in_threadpool(change, source, site.desk.now())
     return RedirectResponse(f"/sources?{urlencode({'done': act, 'source': source})}", 303)
 
@@ -181,7 +182,9 @@ def _names(rows: Sequence[HealthRow]) -> dict[str, str]:
 
 
 def _period(request: Request) -> Period:
-    return next((period for period in PERIODS if period.name == request.query_params.get("range")), PERIODS[0])
+    return next(
+        (period for period in PERIODS if period.name == request.query_params.get("range")), PERIODS[0]
+    )
 
 
 def _window(period: Period) -> str:
@@ -201,7 +204,13 @@ def _pictures(
     seen = [incident for incident in incidents if (incident.ended_at or shown[0].end) > shown[0].start]
     return [
         picture(
-            each, clock=site.clock(), filters=filters, incidents=seen, gaps=gaps, labelled=i == 0, axis=i == len(shown) - 1
+            each,
+            clock=site.clock(),
+            filters=filters,
+            incidents=seen,
+            gaps=gaps,
+            leading=i == 0,
+            axis=i == len(shown) - 1,
         )
         for i, each in enumerate(shown)
     ]
@@ -214,30 +223,8 @@ def _about_filters(brand: Brand, incident: Incident | None, end: datetime, perio
     return Filters(brand=brand.id, start=end - period.length)
 
 
-def _bars(desk: Desk, filters: Filters, phrases: Phrases) -> dict[Dimension, list[Bar]]:
-    return {
-        dimension: _ranked(desk.archive.breakdown(filters.where(None), dimension), dimension, filters, phrases)
-        for dimension in DIMENSIONS
-    }
-
-
-def _evidence_bars(incident: Incident, phrases: Phrases) -> dict[Dimension, list[Bar]]:
-    found, filters = incident.evidence, Filters(
-        brand=incident.brand, signal=incident.levels[0].signal, start=incident.began_at, end=incident.ended_at
-    )  # fmt: skip
-    values = {Dimension.THEME: found.themes, Dimension.CHANNEL: found.channels, Dimension.LANGUAGE: found.languages}
-    return {dimension: _ranked(counts, dimension, filters, phrases) for dimension, counts in values.items()}
-
-
-def _ranked(counts: Mapping[str, int], dimension: Dimension, filters: Filters, phrases: Phrases) -> list[Bar]:
-    prefix = {Dimension.THEME: "theme", Dimension.CHANNEL: "channel", Dimension.LANGUAGE: "lang"}[dimension]
-    field = "language" if dimension is Dimension.LANGUAGE else str(dimension)
-    largest = max(counts.values(), default=1)
-    return [
-        Bar(phrases.known(f"{prefix}_{value}", value), n, n / largest, replace(filters, **{field: value}).link())
-        for value, n in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:VALUES]
-        if n
-    ]
+def _counts(desk: Desk, filters: Filters) -> dict[Dimension, Mapping[str, int]]:
+    return {dimension: desk.archive.breakdown(filters.where(None), dimension) for dimension in DIMENSIONS}
 
 
 def _voices(desk: Desk, filters: Filters, query: Query | None) -> int:

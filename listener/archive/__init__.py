@@ -1,4 +1,4 @@
-"""The archive: where mentions are stored, searched and counted. `open_archive` chooses the implementation by its address."""
+"""The archive: where mentions are stored, searched and counted. `open_archive` chooses by the address."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ _SQLITE = "sqlite:///"
 
 
 def open_archive(url: str) -> Archive:
-    """`sqlite:///path` (relative) or `sqlite:////path` (absolute) → the archive in that file, made when it is missing.
+    """`sqlite:///path` (relative) or `sqlite:////path` (absolute) → the archive in that file, made when missing.
 
-    Raises ConfigError for any other address, StoreError (StoreTooNew, StoreFull) when the file cannot be used.
+    Raises ConfigError for any other address, StoreError (StoreTooNew, StoreFull) for a file that cannot be used.
     """
     path = url.removeprefix(_SQLITE)
     if path == url or path in ("", ":memory:") or path.endswith("/"):

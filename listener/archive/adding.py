@@ -1,4 +1,4 @@
-"""Storing mentions and scores in the SQLite archive. Functions on a connection that is in a writing transaction."""
+"""Storing mentions and scores in the SQLite archive. The functions want a connection in a writing transaction."""
 
 import json
 import sqlite3
@@ -30,8 +30,8 @@ class Held:
 
 
 _NO_WORDS = Words((), frozenset())
-_INSERT_MENTION = f"INSERT INTO mention VALUES ({', '.join('?' * 15)})"
-_INSERT_BODY = f"INSERT INTO body VALUES ({', '.join('?' * 9)})"
+_INSERT_MENTION = "INSERT INTO mention VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_BODY = "INSERT INTO body VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_WORDS = "INSERT INTO words (rowid, title, text, tags) VALUES (?, ?, ?, ?)"
 _UPDATE_SCORED = "UPDATE mention SET flags = :flags, themes = :bits WHERE id = :id AND revision = :revision"
 _INSERT_SCORE = """
@@ -142,7 +142,7 @@ def _occupied(connection: sqlite3.Connection, keys: Sequence[int]) -> set[int]:
 
 
 def _replace(connection: sqlite3.Connection, mention: Mention, held: Held) -> None:
-    """An edited mention: new words, no score any more, the old cluster. An original is looked up by its new words from now on."""
+    """An edited mention: new words, no score, the old cluster. An original is looked up by its new words from now on."""
     cut, place = tokenise(mention.text), held.place
     if held.cluster == place.key:
         remove_bands(connection, [(place, stored_bands(connection, place.key))])
@@ -166,7 +166,7 @@ def remove_brands(connection: sqlite3.Connection, keys: Iterable[int]) -> None:
     connection.executemany(
         """
         DELETE FROM brand WHERE key = ?1 AND brand IN (
-            SELECT value FROM json_each((SELECT brands FROM body JOIN mention m USING (stored) WHERE m.key = ?1))
+            SELECT value FROM json_each((SELECT brands FROM mention m JOIN body USING (stored) WHERE m.key = ?1))
         )
         """,
         [(key,) for key in keys],

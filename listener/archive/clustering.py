@@ -1,7 +1,8 @@
 """Which new mentions are copies, and of what. Reads the archive; decides in plain Python.
 
-Only originals are looked up and compared with: a copy is a near-duplicate of its original. Two mentions are compared when they were published within
-14 days of each other, whichever came first; of several originals that are alike, the one that was stored first is meant.
+Only originals are looked up and compared with: a copy is a near-duplicate of its original. Two mentions are compared when
+they were published within 14 days of each other, whichever came first; of several originals that are alike, the one that
+was stored first is meant.
 """
 
 import json
@@ -18,7 +19,7 @@ WINDOW = 14 * 86_400 * SECOND
 PERIOD = 2 * WINDOW
 """Bands are kept by period: the window of a mention reaches into two of them at most."""
 MAX_COMPARED = 20
-"""Originals that a new mention is compared with, those that share most bands first: a bound for hostile texts."""
+"""Originals that a new mention is compared with, those that share most bands: a bound for hostile texts."""
 
 _LOOK_UP = """
     SELECT band.band, m.stored, m.key, m.published_at
@@ -47,7 +48,7 @@ class Candidate:
 
 
 def find_clusters(connection: sqlite3.Connection, candidates: Sequence[Candidate]) -> list[int]:
-    """The key of the original of each candidate (its own when it is none's copy). `candidates` are in the order of storing."""
+    """The key of each candidate's original (its own when it is no copy). `candidates` are in the order of storing."""
     known = _look_up(connection, candidates)
     words = {candidate.place.key: candidate.words for candidate in candidates}
     clusters = []

@@ -1,4 +1,4 @@
-"""Counting voices in the SQLite archive. Functions on a connection that is in a reading transaction.
+"""Counting voices in the SQLite archive. The functions want a connection in a reading transaction.
 
 A voice is a distinct author among originals; a mention without author is a voice of its own.
 """
@@ -13,7 +13,7 @@ from listener.archive.selection import select_where
 from listener.mention import Signal
 from listener.ports import Dimension, Where
 
-_VOICE = "CASE m.author WHEN '' THEN m.key ELSE m.author END"  # keys are numbers, authors texts: they are never equal
+_VOICE = "CASE m.author WHEN '' THEN m.key ELSE m.author END"  # a number never equals a text
 
 
 def counts(
@@ -25,7 +25,7 @@ def counts(
     end: datetime,
     bucket: timedelta,
 ) -> dict[Signal, list[int]]:
-    """See `listener.ports.Archive.counts`. Raises ValueError when [start, end) is not a whole number of buckets."""
+    """See `listener.ports.Archive.counts`. Raises ValueError unless [start, end) is a whole number of buckets."""
     length, rest = divmod(end - start, bucket)
     if rest or length < 0:
         raise ValueError(f"want a whole number of buckets of {bucket} between {start} and {end}")

@@ -1,7 +1,7 @@
 """The SQLite file of the archive: connections, transactions, and SQLite's errors in our words.
 
-Safe for several threads (each statement block has a connection of its own) and several processes (WAL; one writer at a time, the others
-wait up to 10 s). Do not carry an open archive across a fork, and do not put the file on a network file system.
+Safe for several threads (each block of statements has a connection of its own) and several processes (WAL; one writer at
+a time, the others wait up to 10 s). Do not carry an open archive across a fork, nor put the file on a network file system.
 """
 
 import os
@@ -56,10 +56,9 @@ class Database:
     def reading(self, *, seconds: float | None = None) -> Iterator[sqlite3.Connection]:
         """One consistent view. With `seconds`, statements that last longer are stopped with StoreError."""
         with self._translated(), self._connection() as connection:
-            until = None if seconds is None else time.monotonic() + seconds
-            connection.set_progress_handler(
-                until and (lambda: time.monotonic() > until), _STEPS_BETWEEN_CLOCKS
-            )
+            if seconds is not None:
+                until = time.monotonic() + seconds
+                connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_CLOCKS)
             try:
                 connection.execute("BEGIN")
                 yield connection
@@ -69,7 +68,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that may write: all of it is durable when the block has ended, or nothing when it raised."""
+        """A transaction that may write: all of it is durable when the block has ended, nothing when it raised."""
         with self._translated(), self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -163,7 +162,7 @@ class Database:
             )
         if version > len(MIGRATIONS):
             raise StoreTooNew(
-                f"archive {self.path}: has version {version}, this Lyhord knows up to {len(MIGRATIONS)}; install a newer Lyhord"
+                f"archive {self.path}: has version {version}, known are up to {len(MIGRATIONS)}; install a newer Lyhord"
             )
         return version
 

@@ -1,7 +1,8 @@
 """Deleting mentions from every table of the SQLite archive, and their words from the file.
 
-FTS5 only marks deleted words at first; `purge` merges its segments, after which the words are gone, and SQLite (`secure_delete`) overwrites what
-it frees with zeros. Until a purge has finished the table `pending` says so; one that was interrupted is done when the archive is opened next.
+FTS5 only marks deleted words at first; `purge` merges its segments, after which the words are gone, and SQLite
+(`secure_delete`) overwrites what it frees with zeros. Until a purge has finished the table `pending` says so; one that was
+interrupted is done when the archive is opened next.
 """
 
 import json
@@ -23,7 +24,7 @@ class _Doomed:
 
 
 def erase(connection: sqlite3.Connection, mention_ids: Iterable[str]) -> int:
-    """In a writing transaction: delete, and make the oldest copy of each deleted original the original. A `purge` is due afterwards."""
+    """In a writing transaction: delete, and make the oldest copy of a deleted original the original. A `purge` is due."""
     rows = connection.execute(
         "SELECT stored, key, published_at, cluster FROM mention WHERE id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(mention_ids)),),
@@ -79,7 +80,10 @@ def _delete(connection: sqlite3.Connection, places: Sequence[Original]) -> None:
 
 def _promote_copy(connection: sqlite3.Connection, erased: int) -> None:
     row = connection.execute(
-        "SELECT stored, key, published_at FROM mention WHERE cluster = ? AND cluster <> key ORDER BY stored LIMIT 1",
+        """
+        SELECT stored, key, published_at FROM mention
+        WHERE cluster = ? AND cluster <> key ORDER BY stored LIMIT 1
+        """,
         (erased,),
     ).fetchone()
     if row is None:

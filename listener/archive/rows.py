@@ -20,12 +20,15 @@ SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SLOT_BITS = 20
 
-MENTION_COLUMNS = """
-    m.id, m.source, b.kind, m.channel, b.owned, b.url, m.author, b.title, b.text, m.language, b.brands, m.published_at,
-    b.fetched_at, m.retention_until, m.thread, b.engagement, (SELECT o.id FROM mention o WHERE o.key = m.cluster),
-    m.cluster <> m.key, m.flags, s.language, s.sentiment, s.anxiety, s.complaint, s.themes, s.why, s.model
+SELECT_MENTIONS = """
+    SELECT
+        m.id, m.source, b.kind, m.channel, b.owned, b.url, m.author, b.title, b.text, m.language, b.brands,
+        m.published_at, b.fetched_at, m.retention_until, m.thread, b.engagement,
+        (SELECT o.id FROM mention o WHERE o.key = m.cluster), m.cluster <> m.key,
+        m.flags, s.language, s.sentiment, s.anxiety, s.complaint, s.themes, s.why, s.model
+    FROM mention m JOIN body b USING (stored) LEFT JOIN score s USING (key)
 """
-"""What `to_mention` reads, of mention m JOIN body b LEFT JOIN score s."""
+"""What `to_mention` reads."""
 
 
 def micros(at: datetime) -> int:
@@ -43,7 +46,7 @@ def key_floor(published_at: int) -> int:
 
 
 def first_key(published_at: int, mention_id: str) -> int:
-    """The key to try first; the next free one is taken when it is not free. A second has room for a million."""
+    """The key to try first; when it is taken, the next free one is. A second has room for a million."""
     return key_floor(published_at) | zlib.crc32(mention_id.encode()) & ((1 << _SLOT_BITS) - 1)
 
 
@@ -119,7 +122,7 @@ def score_row(score: Score) -> dict[str, object]:
 
 
 def to_mention(row: Sequence[Any]) -> Mention:
-    """A row of MENTION_COLUMNS as a mention."""
+    """A row of SELECT_MENTIONS as a mention."""
     return Mention(
         id=row[0],
         source=row[1],

@@ -1,8 +1,9 @@
 """Tables of the SQLite archive, and how older files are brought up to date.
 
-`mention` is narrow, so that counting reads little; `body` holds what is only shown. The key of a mention is the second of its
-publication and a slot within it (`listener.archive.rows.first_key`): the newest are found, and spans of time are counted, in the order of
-the key, and the full text index returns its hits in that order, too. `body.stored` numbers mentions in the order of storing.
+`mention` is narrow, so that counting reads little; `body` holds what is only shown. The key of a mention is the second of
+its publication and a slot within it (`listener.archive.rows.first_key`): the newest are found, and spans of time counted, in
+the order of the key, and the full text index gives its hits in that order, too. `body.stored` numbers mentions in the order
+of storing.
 """
 
 APPLICATION_ID = 0x4C796872  # "Lyhr": marks the file as ours

@@ -1,7 +1,7 @@
 """Which mentions a `Where` asks for, as SQL. Pure.
 
-One table leads: the full text index when words are asked for, the brand's list when a brand is, else the mentions themselves. All three are in
-the order of the key, that is of time, so the newest hits are found without sorting.
+One table leads: the full text index when words are asked for, the brand's list when a brand is, else the mentions
+themselves. All three are in the order of the key, that is of time, so the newest hits are found without sorting.
 """
 
 from dataclasses import dataclass
@@ -39,9 +39,8 @@ def select_where(where: Where) -> Selection:
         leading, key = "FROM words CROSS JOIN mention m ON m.key = words.rowid", "words.rowid"
         conditions.append(f"words MATCH {sql.param(asked.match)}")
         if where.brand:
-            conditions.append(
-                f"EXISTS (SELECT 1 FROM brand WHERE brand = {sql.param(where.brand)} AND key = m.key)"
-            )
+            brand = sql.param(where.brand)
+            conditions.append(f"EXISTS (SELECT 1 FROM brand WHERE brand = {brand} AND key = m.key)")  # noqa: S608 (a parameter)
     elif where.brand:
         leading, key = "FROM brand CROSS JOIN mention m ON m.key = brand.key", "brand.key"
         conditions.append(f"brand.brand = {sql.param(where.brand)}")

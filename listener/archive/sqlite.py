@@ -8,7 +8,7 @@ from pathlib import Path
 
 from listener.archive import adding, counting, erasing
 from listener.archive.database import Database
-from listener.archive.rows import MENTION_COLUMNS, key_floor, micros, to_mention
+from listener.archive.rows import SELECT_MENTIONS, key_floor, micros, to_mention
 from listener.archive.selection import key_above, select_where
 from listener.mention import Mention, Score, Signal
 from listener.ports import Added, Dimension, Where
@@ -16,10 +16,8 @@ from listener.ports import Added, Dimension, Where
 SEARCH_SECONDS = 2.0
 COUNT_SECONDS = 20.0
 
-_MENTIONS = (
-    f"SELECT {MENTION_COLUMNS} FROM mention m JOIN body b USING (stored) LEFT JOIN score s USING (key)"
-)
-_IN_LIST = "IN (SELECT value FROM json_each(?))"
+_OF_KEYS = "WHERE m.key IN (SELECT value FROM json_each(?))"
+_UNSCORED = "WHERE m.flags IS NULL ORDER BY m.stored LIMIT ?"
 
 
 class SqliteArchive:
@@ -38,8 +36,8 @@ class SqliteArchive:
 
     def unscored(self, limit: int) -> list[Mention]:
         with self._database.reading() as connection:
-            ending = "WHERE m.flags IS NULL ORDER BY m.stored LIMIT ?"
-            return [to_mention(row) for row in connection.execute(f"{_MENTIONS} {ending}", (max(limit, 0),))]
+            rows = connection.execute(f"{SELECT_MENTIONS} {_UNSCORED}", (max(limit, 0),)).fetchall()
+        return [to_mention(row) for row in rows]
 
     def save_scores(self, scores: Mapping[str, tuple[str, Score]]) -> int:
         if not scores:
@@ -49,7 +47,7 @@ class SqliteArchive:
 
     def get(self, mention_id: str) -> Mention | None:
         with self._database.reading() as connection:
-            row = connection.execute(f"{_MENTIONS} WHERE m.id = ?", (mention_id,)).fetchone()
+            row = connection.execute(f"{SELECT_MENTIONS} WHERE m.id = ?", (mention_id,)).fetchone()
         return to_mention(row) if row else None
 
     def search(
@@ -60,7 +58,7 @@ class SqliteArchive:
             return []
         with self._database.reading(seconds=SEARCH_SECONDS) as connection:
             keys = _newest(connection, where, limit, before)
-            rows = connection.execute(f"{_MENTIONS} WHERE m.key {_IN_LIST}", (json.dumps(keys),)).fetchall()
+            rows = connection.execute(f"{SELECT_MENTIONS} {_OF_KEYS}", (json.dumps(keys),)).fetchall()
         mentions = [to_mention(row) for row in rows]
         return sorted(mentions, key=lambda mention: (mention.published_at, mention.id), reverse=True)
 
@@ -78,7 +76,8 @@ class SqliteArchive:
     def held(self, mention_ids: Iterable[str]) -> frozenset[str]:
         with self._database.reading() as connection:
             rows = connection.execute(
-                f"SELECT id FROM mention WHERE id {_IN_LIST}", (json.dumps(list(mention_ids)),)
+                "SELECT id FROM mention WHERE id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(mention_ids)),),
             )
             return frozenset(mention_id for (mention_id,) in rows)
 
@@ -91,7 +90,7 @@ class SqliteArchive:
             return frozenset(mention_id for (mention_id,) in rows)
 
     def erase(self, mention_ids: Iterable[str]) -> int:
-        """Nothing of the text is left in the file or its log afterwards; takes time in proportion to the full text index."""
+        """Nothing of the text is left in the file or its log afterwards; takes longer the larger the index of words."""
         with self._database.writing() as connection:
             erased = erasing.erase(connection, mention_ids)
         if erased:
@@ -125,8 +124,8 @@ class SqliteArchive:
 def _newest(
     connection: sqlite3.Connection, where: Where, limit: int, before: tuple[datetime, str] | None
 ) -> list[int]:
-    """Keys of the newest hits. Keys follow the second of publication: whoever shares the last one's second is read, too, and then
-    the exact time and the id decide."""
+    """Keys of the newest hits. Keys follow the second of publication: whoever shares the last one's second is read, too,
+    and then the exact time and the id decide."""
     chosen = select_where(where)
     params, condition = dict(chosen.params), ""
     if before:

@@ -1,7 +1,7 @@
 """Queries as SQL for the SQLite archive. Pure.
 
-What only asks about words becomes one FTS5 expression; anything else becomes boolean SQL over sets of keys. Words stand in quotes, values are
-parameters: nothing that a user wrote is read as syntax.
+What only asks about words becomes one FTS5 expression; anything else becomes boolean SQL over sets of keys. Words stand in
+quotes, values are parameters: nothing that a user wrote is read as syntax.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ _MAX_DISTANCE = 1_000_000
 
 @dataclass(slots=True)
 class Sql:
-    """SQL under construction. `tables` are common table expressions; parameters are named, so that parts may be in any order."""
+    """SQL under construction. `tables` are common table expressions; named parameters may be used in any order."""
 
     tables: list[str] = field(default_factory=list)
     params: dict[str, object] = field(default_factory=dict)
@@ -34,23 +34,27 @@ class Sql:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`match`: the FTS5 expression that every hit satisfies, or ""; `conditions`: further SQL conditions on mention m."""
+    """`match`: the FTS5 expression that every hit satisfies, or ""; `conditions`: further ones on mention m, in SQL."""
 
     match: str
     conditions: tuple[str, ...]
 
 
 def translate(root: Node, sql: Sql) -> Asked:
-    """A query as one FTS5 expression to be led by, and conditions. Raises StoreError when NEAR has too many alternatives."""
+    """A query as one FTS5 expression to lead, and conditions. Raises StoreError when NEAR has too many alternatives."""
     wanted = root.children if isinstance(root, And) else (root,)
-    textual = [node for node in wanted if _is_textual(node)]
-    others = [node for node in wanted if not _is_textual(node)]
-    match = _joined("AND", textual) if textual else ""
-    return Asked(match, (f"({_all_of(others, sql, root)})",) if others else ())
+    texts = [node for node in wanted if _is_textual(node)]
+    if not texts:
+        return Asked("", (_condition(root, sql, root),))
+    match = _joined("AND", texts)
+    if excluded := _excluded(wanted):
+        match = f"({match} NOT {_joined('OR', excluded)})"
+    rest = [node for node in wanted if not _is_textual(node) and not _excludes_text(node)]
+    return Asked(match, tuple(_condition(node, sql, root) for node in rest))
 
 
 def _condition(node: Node, sql: Sql, above: Node) -> str:
-    """One SQL condition on mention m, in parentheses; tall trees are cut into tables, so that no parenthesis is deep."""
+    """One condition on mention m, in parentheses; tall trees are cut into tables, so that no parenthesis is deep."""
     if _is_textual(node):
         return _found(match_expression(node), sql)
     match node:
@@ -70,8 +74,8 @@ def _condition(node: Node, sql: Sql, above: Node) -> str:
 
 def _as_table(condition: str, sql: Sql) -> str:
     name = f"t{len(sql.tables)}"
-    sql.tables.append(f"{name} (key) AS (SELECT m.key FROM mention m WHERE {condition})")
-    return f"(m.key IN (SELECT key FROM {name}))"
+    sql.tables.append(f"{name} (key) AS (SELECT m.key FROM mention m WHERE {condition})")  # noqa: S608 (written here)
+    return f"(m.key IN (SELECT key FROM {name}))"  # noqa: S608 (a name of ours)
 
 
 def _all_of(nodes: Sequence[Node], sql: Sql, above: Node) -> str:
@@ -85,18 +89,17 @@ def _any_of(nodes: Sequence[Node], sql: Sql, above: Node) -> str:
 
 def _grouped(nodes: Sequence[Node], sql: Sql, above: Node, *, same: str, other: str) -> Iterator[str]:
     texts = [node for node in nodes if _is_textual(node)]
-    excluded = [node.child for node in nodes if isinstance(node, Not) and _is_textual(node.child)]
     if texts:
         yield _found(_joined(same, texts), sql)
-    if excluded:
+    if excluded := _excluded(nodes):
         yield f"NOT {_found(_joined(other, excluded), sql)}"
     for node in nodes:
-        if not _is_textual(node) and not (isinstance(node, Not) and _is_textual(node.child)):
+        if not _is_textual(node) and not _excludes_text(node):
             yield _condition(node, sql, above)
 
 
 def _found(expression: str, sql: Sql) -> str:
-    return f"(m.key IN (SELECT rowid FROM words WHERE words MATCH {sql.param(expression)}))"
+    return f"(m.key IN (SELECT rowid FROM words WHERE words MATCH {sql.param(expression)}))"  # noqa: S608 (a parameter)
 
 
 def _field(name: str, value: str, sql: Sql) -> str:
@@ -113,12 +116,13 @@ def _field(name: str, value: str, sql: Sql) -> str:
             return f"normal(m.{name}) = {wanted}"
         case _:
             raise StoreError(
-                f"query field {name!r}: the archive does not hold it; want author, site, channel, lang or source"
+                f"query field {name!r}: is not archived; want author, site, channel, lang or source",
+                permanent=True,
             )
 
 
 def match_expression(node: Node) -> str:
-    """A textual node as an FTS5 expression. Tokens of #tags have their sign, words never do, so a word finds no tag column."""
+    """A textual node as an FTS5 expression. In the index tags have their sign and words none: neither finds the other."""
     match node:
         case And(children):
             return _joined("AND", children)
@@ -140,7 +144,8 @@ def _near(left: Place, right: Place, n: int) -> str:
     pairs = list(product(_alternatives(left), _alternatives(right)))
     if len(pairs) > MAX_NEAR_PAIRS:
         raise StoreError(
-            f"NEAR/{n} between {len(pairs)} pairs of words: want at most {MAX_NEAR_PAIRS}; use fewer alternatives"
+            f"NEAR/{n} has {len(pairs):,} pairs of words: want at most {MAX_NEAR_PAIRS:,}; use fewer alternatives",
+            permanent=True,
         )
     distance = min(n, _MAX_DISTANCE)
     return "(" + " OR ".join(f"NEAR({a} {b}, {distance})" for a, b in pairs) + ")"
@@ -172,6 +177,14 @@ def _quoted(text: str) -> str:
 def _is_textual(node: Node) -> bool:
     """Whether FTS5 can answer it alone: words only, without NOT, and not nested too deeply."""
     return _only_words(node) and _height(node) < _MAX_HEIGHT
+
+
+def _excludes_text(node: Node) -> bool:
+    return isinstance(node, Not) and _is_textual(node.child)
+
+
+def _excluded(nodes: Sequence[Node]) -> list[Node]:
+    return [node.child for node in nodes if isinstance(node, Not) and _is_textual(node.child)]
 
 
 def _only_words(node: Node) -> bool:

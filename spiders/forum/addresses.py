@@ -12,7 +12,10 @@ _NOISE = re.compile(
     r"unapproved|moderation-hash|daysprune|display|tab|filter|prefix_id)",
     re.IGNORECASE,
 )
-_PAGE_KEYS = re.compile(r"(?:page|paged|pagenumber|pageno|page_no|pg|pagina|sida|side|sivu|seite|cpage|whichpage|comments?page|p)", re.IGNORECASE)
+_PAGE_KEYS = re.compile(
+    r"(?:page|paged|pagenumber|pageno|page_no|pg|pagina|sida|side|sivu|seite|cpage|whichpage|comments?page|p)",
+    re.IGNORECASE,
+)
 _OFFSET_KEYS = re.compile(r"(?:start|offset|skip|from)", re.IGNORECASE)
 _PAGE_PATHS = (
     re.compile(r"/(?P<kind>comment-page-)(?P<n>\d{1,6})(?=/|$)", re.IGNORECASE),
@@ -133,7 +136,9 @@ def _path_page(path: str) -> int:
 
 
 def _thread_word(segments: list[str]) -> int | None:
-    return next((i for i, s in enumerate(segments[:-1]) if s.lower().removesuffix(".php") in _THREAD_WORDS), None)
+    return next(
+        (i for i, s in enumerate(segments[:-1]) if s.lower().removesuffix(".php") in _THREAD_WORDS), None
+    )
 
 
 def _without_page(path: str) -> str:
@@ -152,11 +157,17 @@ def thread_key(url: str) -> str:
     if parts.query and "=" not in parts.query:
         return f"{parts.path}?{_path_key('/' + _without_page('/' + parts.query).strip('/'))}"
     pairs = [(k, v) for k, v in _pairs(parts.query) if not _is_page_pair(k, parts.path)]
-    ids = [(k, v) for k, v in pairs if k.lower() in {"t", "tid", "topic", "thread", "threadid", "showtopic", "id"}]
+    ids = [
+        (k, v)
+        for k, v in pairs
+        if k.lower() in {"t", "tid", "topic", "thread", "threadid", "showtopic", "id"}
+    ]
     path = _path_key(_without_page(parts.path))
     if ids and re.search(r"viewtopic|showthread|index\.php|thread\.php|topic|^/?$", parts.path):
         pairs = ids[:1]
-    query = urlencode([(k, re.sub(r"^(\d+)\.\d+$|^(\d+)-.*$", r"\1\2", v)) for k, v in sorted(pairs)], safe="/:,.@")
+    query = urlencode(
+        [(k, re.sub(r"^(\d+)\.\d+$|^(\d+)-.*$", r"\1\2", v)) for k, v in sorted(pairs)], safe="/:,.@"
+    )
     return path + (f"?{query}" if query else "")
 
 
@@ -177,6 +188,22 @@ def _path_key(path: str) -> str:
     return "/" + "/".join(segments)
 
 
+def first_page(url: str) -> str:
+    """The address of the first page of the list or thread that `url` is a page of."""
+    parts = urlsplit(canonical(url))
+    if page_number(url) == 1:
+        return urlunsplit(parts)
+    pairs = [
+        (k, re.sub(r"^(\d+)\.\d+$", r"\1.0", v))
+        for k, v in _pairs(parts.query)
+        if not _is_page_pair(k, parts.path)
+    ]
+    query = (
+        urlencode(pairs, safe="/:,.@") if "=" in parts.query else _without_page(f"/{parts.query}").lstrip("/")
+    )
+    return urlunsplit((parts.scheme, parts.netloc, _without_page(parts.path), query, ""))
+
+
 def same_host(a: str, b: str) -> bool:
     """`www.` does not make another host."""
     hosts = [(urlsplit(u).hostname or "").removeprefix("www.") for u in (a, b)]
@@ -188,7 +215,10 @@ def is_trap(url: str) -> bool:
     parts = urlsplit(url)
     if _FILE.search(parts.path) or _CALENDAR.match(parts.path):
         return True
-    if parts.query and (re.search(r"(?:^|[&;])(?:p|post|pid|postid|action|do|mode)=", parts.query) and not _has_thread_id(parts.query)):
+    if parts.query and (
+        re.search(r"(?:^|[&;])(?:p|post|pid|postid|action|do|mode)=", parts.query)
+        and not _has_thread_id(parts.query)
+    ):
         return "action=" in parts.query or "mode=" in parts.query or parts.path not in {"", "/"}
     shape = re.sub(r"/(?:t|topic|thread|threads|d|discussion)/[^/]+", "/t/x", parts.path, flags=re.IGNORECASE)
     last = shape.rstrip("/").rsplit("/", 1)[-1]
@@ -204,12 +234,17 @@ def _has_thread_id(query: str) -> bool:
 def _keys_and_modes(query: str) -> str:
     if "=" not in query:
         return "/".join(query.split("/")[:1])
-    return "&".join(f"{k}={v}" if k.lower() in {"action", "do", "mode", "view", "goto"} else k for k, v in _pairs(query))
+    return "&".join(
+        f"{k}={v}" if k.lower() in {"action", "do", "mode", "view", "goto"} else k for k, v in _pairs(query)
+    )
 
 
 def looks_like_topic(url: str) -> bool:
     parts = urlsplit(url)
-    return bool(_TOPIC_WORDS.search(parts.path + "?" + parts.query) or re.match(r"/\d{4}/\d\d/(?:\d\d/)?[^/]+", parts.path))
+    return bool(
+        _TOPIC_WORDS.search(parts.path + "?" + parts.query)
+        or re.match(r"/\d{4}/\d\d/(?:\d\d/)?[^/]+", parts.path)
+    )
 
 
 def looks_like_forum(url: str) -> bool:
@@ -232,4 +267,6 @@ def pattern(url: str) -> str:
 def _shape(segment: str) -> str:
     if re.fullmatch(r"[a-z]{1,12}(?:\.php|\.html?|\.aspx?)?", segment):
         return segment
-    return re.sub(r"\d+", "9", segment) if re.fullmatch(r"[a-z]{0,10}[-_]?\d+(?:\.\w{2,4})?", segment) else "…"
+    return (
+        re.sub(r"\d+", "9", segment) if re.fullmatch(r"[a-z]{0,10}[-_]?\d+(?:\.\w{2,4})?", segment) else "…"
+    )

@@ -61,7 +61,15 @@ _UNITS = {
     "month": r"mo|months?|månad(?:er)?|måned(?:er)?|månader|monaten?|kuukau(?:si|tta)",
     "year": r"y|yrs?|years?|år|jahren?|vuo(?:si|tta)",
 }
-_DAYS = {"second": 1 / 86_400, "minute": 1 / 1_440, "hour": 1 / 24, "day": 1, "week": 7, "month": 30.4, "year": 365.25}
+_DAYS = {
+    "second": 1 / 86_400,
+    "minute": 1 / 1_440,
+    "hour": 1 / 24,
+    "day": 1,
+    "week": 7,
+    "month": 30.4,
+    "year": 365.25,
+}
 _NUMBERS = {
     1: r"an?|one|en|ett|ei|et|én|eit|eine[mr]?|yksi",
     2: r"two|två|to|zwei|kaksi",
@@ -79,9 +87,13 @@ _TIME = re.compile(
     r"\s*(?P<half>[ap]\.?m\b\.?)?\s*(?P<zone>Z\b|UTC\b|GMT\b|CES?T\b|EES?T\b|(?:UTC|GMT)?[+-]\d\d:?\d\d\b)?",
     _FLAGS,
 )
-_SHORT_TIME = re.compile(r"(?<![\d.:/-])(?P<hour>1[0-2]|[1-9])\s*(?P<half>[ap]\.?m\b\.?)(?P<minute>)(?P<second>)(?P<zone>)", _FLAGS)
+_SHORT_TIME = re.compile(
+    r"(?<![\d.:/-])(?P<hour>1[0-2]|[1-9])\s*(?P<half>[ap]\.?m\b\.?)(?P<minute>)(?P<second>)(?P<zone>)", _FLAGS
+)
 _ISO = re.compile(r"(?<!\d)(?P<year>(?:19|20)\d\d)([-/.])(?P<m>\d{1,2})\2(?P<day>\d{1,2})(?!\d)T?")
-_NUMERIC = re.compile(r"(?<![\d.:/-])(?P<a>\d{1,2})(?P<sep>[./-])\s?(?P<b>\d{1,2})(?P=sep)\s?(?P<year>(?:19|20)\d\d|\d\d)(?![\d:/-])")
+_NUMERIC = re.compile(
+    r"(?<![\d.:/-])(?P<a>\d{1,2})(?P<sep>[./-])\s?(?P<b>\d{1,2})(?P=sep)\s?(?P<year>(?:19|20)\d\d|\d\d)(?![\d:/-])"
+)
 _DAY_MONTH = re.compile(
     rf"(?<![\d.:/-])(?P<day>\d{{1,2}})(?:st|nd|rd|th|:?e|\.)?[\s-]*(?:de[nr]?\s+|of\s+)?{_MONTH}"
     r"(?:[\s,-]*(?P<year>(?:19|20)\d\d\b|'\d\d\b))?",
@@ -99,7 +111,9 @@ _RELATIVE = re.compile(
     _FLAGS,
 )
 _BARE_AGO = re.compile(rf"\s*(?P<count>\d{{1,4}})\s*(?:{_UNIT})\.?\s*", _FLAGS)
-_JUST_NOW = re.compile(r"\b(?:just now|moments? ago|just nu|nyss|akkurat nå|nettopp|lige nu|juuri nyt|gerade eben)\b", _FLAGS)
+_JUST_NOW = re.compile(
+    r"\b(?:just now|moments? ago|just nu|nyss|akkurat nå|nettopp|lige nu|juuri nyt|gerade eben)\b", _FLAGS
+)
 _EPOCH = re.compile(r"\s*(\d{10}|\d{13})(?:\.\d+)?\s*")
 _NEAR = 24
 """So many characters may stand between a date and its time."""
@@ -125,7 +139,9 @@ def _zone_of(name: str, fallback: tzinfo) -> tzinfo:
         return timezone(timedelta(minutes=named[name.upper()]))
     digits = re.sub(r"\D", "", name)
     minutes = int(digits[:2]) * 60 + int(digits[2:4])
-    return timezone(timedelta(minutes=-minutes if "-" in name else minutes)) if minutes < 24 * 60 else fallback
+    return (
+        timezone(timedelta(minutes=-minutes if "-" in name else minutes)) if minutes < 24 * 60 else fallback
+    )
 
 
 def _clock(match: re.Match[str] | None, zone: tzinfo) -> tuple[time, tzinfo]:
@@ -134,7 +150,9 @@ def _clock(match: re.Match[str] | None, zone: tzinfo) -> tuple[time, tzinfo]:
     hour, half = int(match["hour"]), (match["half"] or "").lower()
     if half and hour <= 12:
         hour = hour % 12 + (12 if half.startswith("p") else 0)
-    return time(hour, int(match["minute"] or 0), int(match["second"] or 0)), _zone_of(match["zone"] or "", zone)
+    return time(hour, int(match["minute"] or 0), int(match["second"] or 0)), _zone_of(
+        match["zone"] or "", zone
+    )
 
 
 def _time_near(text: str, start: int, end: int) -> re.Match[str] | None:
@@ -162,7 +180,9 @@ def _build(
         return None
     start, end = (min(span[0], near.start()), max(span[1], near.end())) if near else span
     # "Yesterday 14:02" names the same instant tomorrow, when the page writes the date instead; "yesterday" alone does not.
-    return FoundDate(at=at, start=start, end=end, relative=from_today and near is None, has_time=near is not None)
+    return FoundDate(
+        at=at, start=start, end=end, relative=from_today and near is None, has_time=near is not None
+    )
 
 
 def _day(year: int | None, month: int, day: int, reckoning: Reckoning) -> date | None:
@@ -219,10 +239,11 @@ def _today(text: str, reckoning: Reckoning) -> FoundDate | None:
     return None
 
 
-
 def _count(word: str) -> int:
     low = word.lower()
-    return int(low) if low.isdecimal() else next(n for n, names in _NUMBERS.items() if re.fullmatch(names, low))
+    return (
+        int(low) if low.isdecimal() else next(n for n, names in _NUMBERS.items() if re.fullmatch(names, low))
+    )
 
 
 def _ago(text: str, reckoning: Reckoning) -> FoundDate | None:
@@ -248,7 +269,11 @@ _READERS = (_iso, _numeric, _named(_DAY_MONTH), _named(_MONTH_DAY), _ago, _today
 def find_date(text: str, reckoning: Reckoning) -> FoundDate | None:
     """The first date in a short text, or None. Reads at most 400 characters. Never raises."""
     text = " ".join(text[:400].split())
-    if not text or not re.search(r"\d|just|nyss|nett|akkurat|lige|juuri|gerade|i ?[dg]|eilen|heute|yester|today|tänään|an?\b|en\b", text, _FLAGS):
+    if not text or not re.search(
+        r"\d|just|nyss|nett|akkurat|lige|juuri|gerade|i ?[dg]|eilen|heute|yester|today|tänään|an?\b|en\b",
+        text,
+        _FLAGS,
+    ):
         return None
     for read in _READERS:
         found = read(text, reckoning)
@@ -297,5 +322,7 @@ def is_month_first(text: str, language: str) -> bool:
         return False
     if any(b > 12 for _, b in slashed):
         return True
-    american = language.lower().replace("_", "-") in {"en-us", "en"} and re.search(r"\d\s?[ap]m\b", text[:200_000], _FLAGS)
+    american = language.lower().replace("_", "-") in {"en-us", "en"} and re.search(
+        r"\d\s?[ap]m\b", text[:200_000], _FLAGS
+    )
     return bool(slashed and american)

@@ -9,7 +9,17 @@ from spiders.forum.addresses import absolute, thread_key
 from spiders.forum.dates import FoundDate, Reckoning, find_date, parse_attribute
 from spiders.forum.tree import Element, ancestors, elements, length, names, pick, plain
 
-_TIME_ATTRIBUTES = ("datetime", "data-time", "data-timestamp", "data-utime", "data-epoch", "data-date", "data-created", "data-datetime", "timestamp")
+_TIME_ATTRIBUTES = (
+    "datetime",
+    "data-time",
+    "data-timestamp",
+    "data-utime",
+    "data-epoch",
+    "data-date",
+    "data-created",
+    "data-datetime",
+    "timestamp",
+)
 _NOT_PUBLISHED = re.compile(
     r"\b(?:edited|last edit|modified|updated|redigera[dt]|redigert|redigeret|ändra[dt]|endret|ændret|oppdatert|opdateret|uppdatera[dt]|"
     r"muokattu|bearbeitet|geändert|joined|registered|registrera[dt]|registrert|registreret|member since|medlem|blev medlem|liittynyt|"
@@ -40,9 +50,41 @@ _AFTER_NAME = re.compile(
     r"\s*(?:\b(?:wrote|writes|says|said|skrev|skriver|säger|sier|siger|sa|sanoo|kirjoitti|schrieb|sagt|posted|on|den|at|kl|klo|the)\b\s*)*[\s:,|»«·•–—@(\[#-]*$",
     re.IGNORECASE,
 )
-_ID_ATTRIBUTES = ("data-post-id", "data-postid", "data-comment-id", "data-message-id", "data-pid", "data-content", "data-id", "data-key", "id", "name")
-_ID = re.compile(r"(?i)(?:.*?[^a-z])??(?P<kind>[a-z]*)[-_:]?(?P<n>\d{1,20}|[0-9a-f]{8}-[0-9a-f-]{20,28}|[0-9a-f]{16,40})")
-_POST_KINDS = frozenset(["", "p", "post", "msg", "message", "pid", "entry", "reply", "postid", "js", "inlagg", "innlegg", "content", "item", "postrow", "article"])
+_ID_ATTRIBUTES = (
+    "data-post-id",
+    "data-postid",
+    "data-comment-id",
+    "data-message-id",
+    "data-pid",
+    "data-content",
+    "data-id",
+    "data-key",
+    "id",
+    "name",
+)
+_ID = re.compile(
+    r"(?i)(?:.*?[^a-z])??(?P<kind>[a-z]*)[-_:]?(?P<n>\d{1,20}|[0-9a-f]{8}-[0-9a-f-]{20,28}|[0-9a-f]{16,40})"
+)
+_POST_KINDS = frozenset(
+    [
+        "",
+        "p",
+        "post",
+        "msg",
+        "message",
+        "pid",
+        "entry",
+        "reply",
+        "postid",
+        "js",
+        "inlagg",
+        "innlegg",
+        "content",
+        "item",
+        "postrow",
+        "article",
+    ]
+)
 _POST_KEYS = frozenset(["p", "pid", "post", "postid", "post_id", "msg", "comment", "commentid"])
 MAX_NAME = 60
 
@@ -69,10 +111,19 @@ def own_date(element: Element, reckoning: Reckoning, *, limit: int = 80) -> Foun
         value = element.get(name)
         if value and (found := parse_attribute(value, reckoning)):
             return found
-    if element.get("content") and "date" in (element.get("itemprop") or element.get("property") or "").lower():
+    if (
+        element.get("content")
+        and "date" in (element.get("itemprop") or element.get("property") or "").lower()
+    ):
         return parse_attribute(element.get("content"), reckoning)
     title = element.get("title")
-    if title and len(title) <= 60 and length(element) <= 60 and (found := parse_attribute(title, reckoning)) and not found.relative:
+    if (
+        title
+        and len(title) <= 60
+        and length(element) <= 60
+        and (found := parse_attribute(title, reckoning))
+        and not found.relative
+    ):
         return found
     text = own_text(element)
     if not text or len(text) > limit or _NOT_PUBLISHED.search(text):
@@ -92,7 +143,10 @@ def tells_of_posting(element: Element) -> bool:
     if parent is not None and length(parent) <= 80:
         around = plain(parent)
     marks = f"{names(element)} {names(parent) if parent is not None else ''} {element.get('itemprop') or ''}"
-    return not (_NOT_PUBLISHED.search(around) or re.search(r"edit|modif|updated|joined|register|dateModified", marks, re.IGNORECASE))
+    return not (
+        _NOT_PUBLISHED.search(around)
+        or re.search(r"edit|modif|updated|joined|register|dateModified", marks, re.IGNORECASE)
+    )
 
 
 def find_published(item: Element, css: str, sheet: Sheet, text: Element | None = None) -> Dated | None:
@@ -129,7 +183,7 @@ def find_edited(item: Element, sheet: Sheet) -> FoundDate | None:
 
 
 def clean_name(text: str, reckoning: Reckoning) -> str:
-    """"Skrivet av Kalle » 12 jan 2026" → "Kalle"; "" for what is no name."""
+    """ "Skrivet av Kalle » 12 jan 2026" → "Kalle"; "" for what is no name."""
     text = " ".join(text.split())[:200]
     found = find_date(text, reckoning)
     if found:
@@ -138,7 +192,9 @@ def clean_name(text: str, reckoning: Reckoning) -> str:
     return text if 0 < len(text) <= MAX_NAME and re.search(r"\w", text) and len(text.split()) <= 5 else ""
 
 
-def find_author(item: Element, css: str, sheet: Sheet, date: Element | None, inside: Collection[Element] = frozenset()) -> tuple[str, Element | None]:
+def find_author(
+    item: Element, css: str, sheet: Sheet, date: Element | None, inside: Collection[Element] = frozenset()
+) -> tuple[str, Element | None]:
     """Who wrote a post and the element that says so; ("", None) when nobody is named. `inside`: elements of the post's text."""
     for element, value in pick(item, css):
         if name := clean_name(value, sheet.reckoning):
@@ -157,27 +213,46 @@ def find_author(item: Element, css: str, sheet: Sheet, date: Element | None, ins
 
 def _marked_author(element: Element) -> bool:
     prop, rel = element.get("itemprop") or "", element.get("rel") or ""
-    if prop == "name" and any("author" in (a.get("itemprop") or "") or "creator" in (a.get("itemprop") or "") for a in ancestors(element)):
+    if prop == "name" and any(
+        "author" in (a.get("itemprop") or "") or "creator" in (a.get("itemprop") or "")
+        for a in ancestors(element)
+    ):
         return True
     return "author" in rel.split() or (prop in {"author", "creator"} and length(element) <= MAX_NAME)
 
 
 def _classed_author(element: Element) -> bool:
-    return bool(_AUTHOR_CLASS.search(element.get("class") or "")) and 0 < length(element) <= MAX_NAME and element.tag not in {"img", "form"}
+    return (
+        bool(_AUTHOR_CLASS.search(element.get("class") or ""))
+        and 0 < length(element) <= MAX_NAME
+        and element.tag not in {"img", "form"}
+    )
 
 
 def _profile_link(element: Element) -> bool:
-    return element.tag == "a" and bool(_PROFILE_HREF.search(element.get("href") or "")) and 0 < length(element) <= MAX_NAME
+    return (
+        element.tag == "a"
+        and bool(_PROFILE_HREF.search(element.get("href") or ""))
+        and 0 < length(element) <= MAX_NAME
+    )
 
 
-def _author_beside(item: Element, date: Element | None, inside: Collection[Element], sheet: Sheet) -> tuple[str, Element | None]:
+def _author_beside(
+    item: Element, date: Element | None, inside: Collection[Element], sheet: Sheet
+) -> tuple[str, Element | None]:
     """No mark at all: a name in the date's own words, else the first short emphasised or short text before the post's text."""
     if date is not None and (name := clean_name(own_text(date), sheet.reckoning)) and date.tag != "time":
         return name, None
     emphasised = ("b", "strong", "h2", "h3", "h4", "h5", "h6", "dt", "th", "address", "cite", "em", "i", "a")
     for tags in (emphasised, ("td", "span", "div", "p", "li", "small", "font")):
         for element in elements(item):
-            if element in inside or element is date or element.tag not in tags or len(element) and tags is not emphasised:
+            if (
+                element in inside
+                or element is date
+                or element.tag not in tags
+                or len(element)
+                and tags is not emphasised
+            ):
                 continue
             text = plain(element)
             if _is_number_link(text) or not 0 < len(text) <= 40:
@@ -202,10 +277,16 @@ def normal_id(raw: str) -> str:
     return f"{kind}{found['n']}" if len(kind) <= 12 else ""
 
 
-def candidate_ids(item: Element, css: str, sheet: Sheet, without: Collection[Element] = frozenset()) -> Iterator[tuple[str, str]]:
+def candidate_ids(
+    item: Element, css: str, sheet: Sheet, without: Collection[Element] = frozenset()
+) -> Iterator[tuple[str, str]]:
     """(where it was found, id), most telling first: attributes of the post, anchors, permalinks."""
     for element, value in pick(item, css):
-        raw = value if element is None else next((element.get(n) for n in _ID_ATTRIBUTES if element.get(n)), value)
+        raw = (
+            value
+            if element is None
+            else next((element.get(n) for n in _ID_ATTRIBUTES if element.get(n)), value)
+        )
         if raw:
             yield "css", normal_id(raw) or raw.strip()[:120]
     for name in _ID_ATTRIBUTES:
@@ -251,4 +332,3 @@ def find_permalink(item: Element, native_id: str, sheet: Sheet) -> str:
                 return f"{url}#{fragment}" if fragment else url
     anchor = item.get("id") or ""
     return f"{sheet.url}#{anchor}" if anchor and re.search(r"\d", anchor) else sheet.url
-

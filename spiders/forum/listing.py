@@ -6,7 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from spiders.forum.addresses import absolute, canonical, is_trap, looks_like_forum, looks_like_topic, page_number, pattern, same_host, thread_key
+from spiders.forum.addresses import (
+    absolute,
+    canonical,
+    first_page,
+    is_trap,
+    looks_like_forum,
+    looks_like_topic,
+    page_number,
+    pattern,
+    same_host,
+    thread_key,
+)
 from spiders.forum.fields import Sheet, own_date
 from spiders.forum.paging import in_pager
 from spiders.forum.tree import Element, ancestors, elements, length, names, pick, plain
@@ -17,11 +28,20 @@ _OUTSIDE_NAMES = re.compile(
     r"(?:^|[\s_-])(?:breadcrumbs?|sidebar|widget(?:-area|s)?|footer|navbar|navigation|menu|topnav|nav|pagination|jumpbox|moderators?|post-?navigation|navstrip|linktree|navigate_section|tagcloud|site-header)(?=$|[\s_-])",
     re.IGNORECASE,
 )
-_TITLE_NAMES = re.compile(r"(?:^|[\s_-])(?:title|titles|titel|tittel|subject|topic|thread|headline|rubrik|overskrift|amne|emne|subj|topictitle|trad)(?=$|[\s_-])", re.IGNORECASE)
+_TITLE_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:title|titles|titel|tittel|subject|topic|thread|headline|rubrik|overskrift|amne|emne|subj|topictitle|trad)(?=$|[\s_-])",
+    re.IGNORECASE,
+)
 _NUMBER = r"(\d{1,3}(?:[\s.,\u00a0]\d{3})+|\d{1,7})(?![\d:])"
 _REPLY_WORDS = r"(?:replies|reply|answers?|comments?|posts|messages|svar|kommentar(?:er|ar)?|inlägg|innlegg|indlæg|meldinger|meddelanden|vastau(?:sta|ksia|s)|viesti(?:ä|t)?|kommenttia?|antwort(?:en)?|beiträge)"
-_REPLIES = (re.compile(rf"{_NUMBER}\s*{_REPLY_WORDS}\b", re.IGNORECASE), re.compile(rf"\b{_REPLY_WORDS}\s*:?\s*\(?{_NUMBER}", re.IGNORECASE))
-_LAST_WORDS = re.compile(r"last\s?(?:post|reply|message|activity)|latest|senaste?|siste|seneste|sidste|viimeisin|viimeksi|letzte|aktivitet|activity|lastpost|freshness", re.IGNORECASE)
+_REPLIES = (
+    re.compile(rf"{_NUMBER}\s*{_REPLY_WORDS}\b", re.IGNORECASE),
+    re.compile(rf"\b{_REPLY_WORDS}\s*:?\s*\(?{_NUMBER}", re.IGNORECASE),
+)
+_LAST_WORDS = re.compile(
+    r"last\s?(?:post|reply|message|activity)|latest|senaste?|siste|seneste|sidste|viimeisin|viimeksi|letzte|aktivitet|activity|lastpost|freshness",
+    re.IGNORECASE,
+)
 MAX_LINKS = 1_000
 
 
@@ -96,7 +116,9 @@ def _usable(root: Element, url: str) -> Iterator[tuple[Element, str]]:
 
 def _is_outside(element: Element) -> bool:
     for above in ancestors(element):
-        if above.tag in _OUTSIDE_TAGS or (above.tag not in {"body", "html"} and _OUTSIDE_NAMES.search(names(above))):
+        if above.tag in _OUTSIDE_TAGS or (
+            above.tag not in {"body", "html"} and _OUTSIDE_NAMES.search(names(above))
+        ):
             return True
         if above.tag == "header" and above.getparent() is not None and above.getparent().tag == "body":
             return True
@@ -108,7 +130,9 @@ def _groups(root: Element, url: str) -> dict[str, _Group]:
     for element, target in _usable(root, url):
         if len(plain(element)) < 2:
             continue
-        group = groups[pattern(canonical(target)) if page_number(target) == 1 else pattern(thread_key(target))]
+        group = groups[
+            pattern(canonical(target)) if page_number(target) == 1 else pattern(thread_key(target))
+        ]
         group.links.append((element, target))
         group.keys.add(thread_key(target))
     return groups
@@ -123,19 +147,27 @@ def _score(group: _Group, sheet: Sheet) -> int:
     counted = sum(1 for row in rows if _replies(row, "") is not None)
     titled = sum(1 for e, _ in group.links if _is_title(e))
     score = 3 if looks_like_topic(url) or looks_like_forum(url) else 0
-    score += 2 * (titled >= 0.5 * len(group.links)) + 2 * (dated >= 0.5 * len(rows)) + (counted >= 0.5 * len(rows))
+    score += (
+        2 * (titled >= 0.5 * len(group.links)) + 2 * (dated >= 0.5 * len(rows)) + (counted >= 0.5 * len(rows))
+    )
     return score + (sum(titles) / len(titles) >= 12) + (len(group.keys) >= 3)
 
 
 def _is_title(element: Element) -> bool:
     near = [element, *(a for a, _ in zip(ancestors(element), range(2), strict=False))]
-    return any(e.tag in {"h1", "h2", "h3", "h4", "h5", "th", "dt"} or _TITLE_NAMES.search(names(e)) for e in near)
+    return any(
+        e.tag in {"h1", "h2", "h3", "h4", "h5", "th", "dt"} or _TITLE_NAMES.search(names(e)) for e in near
+    )
 
 
 def is_title_link(element: Element) -> bool:
     """Whether a link inside a post-like block is its heading."""
     near = [element, *(a for a, _ in zip(ancestors(element), range(2), strict=False))]
-    return any(e.tag in {"h1", "h2", "h3", "h4"} or re.search(r"title|headline|rubrik|subject", names(e), re.IGNORECASE) for e in near)
+    return any(
+        e.tag in {"h1", "h2", "h3", "h4"}
+        or re.search(r"title|headline|rubrik|subject", names(e), re.IGNORECASE)
+        for e in near
+    )
 
 
 def _rows(group: _Group) -> dict[str, Element]:
@@ -164,9 +196,9 @@ def _thread_link(element: Element, url: str, row: Element, selectors: Selectors,
     strong = replies is not None or several
     parts = [str(replies) if replies is not None else "", last.isoformat() if last else ""]
     return ThreadLink(
-        url=_first_page(url),
+        url=first_page(url),
         title=plain(element)[:300],
-        marker="|".join(parts) if any(parts) else "",
+        marker=("" if strong else "~") + "|".join(parts) if any(parts) else "",
         replies=replies,
         last_post_at=last,
         strong=strong,
@@ -181,20 +213,16 @@ def _with_second_row(row: Element) -> Element:
     return following
 
 
-def _first_page(url: str) -> str:
-    """The address without fragment and, where the page is a parameter, without the page."""
-    url = canonical(url)
-    if page_number(url) == 1:
-        return url
-    return canonical(re.sub(r"(?i)([?&])(?:page|start|offset|sida|side|sivu)=\d+", r"\1", url).replace("?&", "?").rstrip("?&"))
-
-
 def _replies(row: Element, css: str) -> int | None:
     for _, value in pick(row, css):
         found = re.search(_NUMBER, value)
         if found:
             return _integer(found[1])
-    short = [text for e in elements(row) if e.tag not in {"p", "h1", "h2", "h3"} and length(e) <= 60 and (text := plain(e))]
+    short = [
+        text
+        for e in elements(row)
+        if e.tag not in {"p", "h1", "h2", "h3"} and length(e) <= 60 and (text := plain(e))
+    ]
     for text in sorted(set(short), key=len):  # an excerpt of the thread may hold any words
         found = next(filter(None, (wanted.search(text) for wanted in _REPLIES)), None)
         if found:

@@ -12,8 +12,14 @@ _NEXT_WORDS = re.compile(
     r"more|load more|show more|visa fler|fler|ladda fler|vis flere|flere|näytä lisää|framåt|frem|forward)\W*|[›»→]|>{1,2}",
     re.IGNORECASE,
 )
-_NEXT_NAMES = re.compile(r"(?:^|[\s_-])(?:next|nasta|neste|naeste|seuraava|older|arrow-right|morelink|pagenav-?next|pagination_next)(?=$|[\s_-])", re.IGNORECASE)
-_PAGER = re.compile(r"(?:^|[\s_-])(?:pag(?:e|er|es|ing|ination|inator|elinks?|enav|e-?numbers?)?|nav-?links|pagelinks|comment-?navigation|comments-pagination|sidor|sider|sivut)(?=$|[\s_-])|pagination|pagenav|page-?nav", re.IGNORECASE)
+_NEXT_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:next|nasta|neste|naeste|seuraava|older|arrow-right|morelink|pagenav-?next|pagination_next)(?=$|[\s_-])",
+    re.IGNORECASE,
+)
+_PAGER = re.compile(
+    r"(?:^|[\s_-])(?:pag(?:e|er|es|ing|ination|inator|elinks?|enav|e-?numbers?)?|nav-?links|pagelinks|comment-?navigation|comments-pagination|sidor|sider|sivut)(?=$|[\s_-])|pagination|pagenav|page-?nav",
+    re.IGNORECASE,
+)
 _OTHER_THREAD = re.compile(r"prev_next|next(?:newest|oldest)|view=(?:next|previous)|goto=next", re.IGNORECASE)
 
 
@@ -28,7 +34,10 @@ def _links(root: Element, url: str) -> Iterator[tuple[Element, str]]:
 
 
 def in_pager(element: Element) -> bool:
-    return any(_PAGER.search(names(a)) or _PAGER.search(a.get("aria-label") or "") for a, _ in zip(ancestors(element), range(4), strict=False))
+    return any(
+        _PAGER.search(names(a)) or _PAGER.search(a.get("aria-label") or "")
+        for a, _ in zip(ancestors(element), range(4), strict=False)
+    )
 
 
 def _says_next(element: Element) -> bool:
@@ -36,10 +45,20 @@ def _says_next(element: Element) -> bool:
         return True
     if element.tag == "link":
         return False
-    if _NEXT_WORDS.fullmatch(plain(element)) or _NEXT_WORDS.fullmatch(element.get("aria-label") or element.get("title") or "-"):
+    if _NEXT_WORDS.fullmatch(plain(element)) or _NEXT_WORDS.fullmatch(
+        element.get("aria-label") or element.get("title") or "-"
+    ):
         return True
     parent = element.getparent()
-    around = names(element) + " " + (names(parent) if parent is not None and parent.tag in {"li", "span", "div", "p"} and len(parent) == 1 else "")
+    around = (
+        names(element)
+        + " "
+        + (
+            names(parent)
+            if parent is not None and parent.tag in {"li", "span", "div", "p"} and len(parent) == 1
+            else ""
+        )
+    )
     return bool(_NEXT_NAMES.search(around))
 
 
@@ -56,7 +75,12 @@ def next_page(root: Element, url: str, css: str, *, in_thread: bool) -> str:
             continue
         if thread_key(target) == key and page_number(target) > number:
             return target
-        if thread_key(target) != key and not in_thread and not is_trap(target) and (in_pager(element) or page_number(target) > number):
+        if (
+            thread_key(target) != key
+            and not in_thread
+            and not is_trap(target)
+            and (in_pager(element) or page_number(target) > number)
+        ):
             elsewhere = elsewhere or target
     higher = {page_number(t): t for t in reversed(other_pages(root, url)) if page_number(t) > number}
     return higher[min(higher)] if higher else elsewhere

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spiders.forum.dates import FoundDate
-from spiders.forum.fields import Dated, Sheet, candidate_ids, find_author, find_edited, find_permalink, find_published
+from spiders.forum.fields import (
+    Dated,
+    Sheet,
+    candidate_ids,
+    find_author,
+    find_edited,
+    find_permalink,
+    find_published,
+)
 from spiders.forum.text import text_of
 from spiders.forum.tree import Element, ancestors, elements, pick, signature
 from spiders.forum.view import PostView, Selectors
@@ -60,7 +68,9 @@ def _draft(item: Element, text: Element, selectors: Selectors, sheet: Sheet, nes
     )
 
 
-def _own_published(item: Element, selectors: Selectors, sheet: Sheet, text: Element, nested: list[Element]) -> Dated | None:
+def _own_published(
+    item: Element, selectors: Selectors, sheet: Sheet, text: Element, nested: list[Element]
+) -> Dated | None:
     """The date of a post that holds its replies: the first one that belongs to none of them."""
     found = find_published(item, selectors.time, sheet, text)
     if found is None or found.element is None or not any(a in nested for a in ancestors(found.element)):
@@ -68,7 +78,9 @@ def _own_published(item: Element, selectors: Selectors, sheet: Sheet, text: Elem
     return None
 
 
-def words_of(item: Element, text: Element, date: Element | None, author: Element | None, nested: Sequence[Element]) -> str:
+def words_of(
+    item: Element, text: Element, date: Element | None, author: Element | None, nested: Sequence[Element]
+) -> str:
     """The post's words: its text element without what names author and date, without the replies it holds."""
     without = set(nested)
     for part in (date, author):
@@ -89,7 +101,9 @@ def _whole_line(part: Element, text: Element) -> Element:
     return best
 
 
-def _text_elements(items: Sequence[Element], selectors: Selectors, sheet: Sheet, nested: dict[int, list[Element]]) -> list[Element]:
+def _text_elements(
+    items: Sequence[Element], selectors: Selectors, sheet: Sheet, nested: dict[int, list[Element]]
+) -> list[Element]:
     """For each post the element that holds its text."""
     chosen: list[Element] = []
     path: tuple[str, ...] | None = None
@@ -130,7 +144,9 @@ def _text_path(items: Sequence[Element], sheet: Sheet, nested: dict[int, list[El
     """From a post down to the element that holds its text: as long as one child holds most of the words that differ between posts."""
     sample = list(items[:40])
     level, path = sample, []
-    parts = {e for item in sample for e in _named_parts(item, sheet)} | {n for ns in nested.values() for n in ns}
+    parts = {e for item in sample for e in _named_parts(item, sheet)} | {
+        n for ns in nested.values() for n in ns
+    }
     for _ in range(30):
         weights = _weights(level, parts)
         total = sum(weights.values())
@@ -152,7 +168,9 @@ def _named_parts(item: Element, sheet: Sheet) -> list[Element]:
 
 
 def _own_words(level: Sequence[Element]) -> int:
-    return sum(len((node.text or "").strip()) + sum(len((c.tail or "").strip()) for c in node) for node in level)
+    return sum(
+        len((node.text or "").strip()) + sum(len((c.tail or "").strip()) for c in node) for node in level
+    )
 
 
 def _weights(level: Sequence[Element], parts: set[Element]) -> dict[str, int]:
@@ -172,7 +190,9 @@ def name_posts(drafts: Sequence[Draft], number: int) -> list[str]:
     named: list[str] = []
     seen: Counter[str] = Counter()
     for draft in drafts:
-        base = next((value for where, value in draft.ids if where == scheme), "") or _fingerprint(draft, number)
+        base = next((value for where, value in draft.ids if where == scheme), "") or _fingerprint(
+            draft, number
+        )
         seen[base] += 1
         named.append(base if seen[base] == 1 else f"{base}.{seen[base]}")
     return named
@@ -180,7 +200,11 @@ def name_posts(drafts: Sequence[Draft], number: int) -> list[str]:
 
 def _best_scheme(drafts: Sequence[Draft], number: int) -> str:
     order = list(dict.fromkeys(where for draft in drafts for where, _ in draft.ids))
-    order.sort(key=lambda where: 0 if where == "css" else 1 if where.startswith("item:") else 2 if where == "link" else 3)
+    order.sort(
+        key=lambda where: (
+            0 if where == "css" else 1 if where.startswith("item:") else 2 if where == "link" else 3
+        )
+    )
     for where in order:
         values = [next((v for w, v in draft.ids if w == where), "") for draft in drafts]
         given = [v for v in values if v]
@@ -193,7 +217,11 @@ def _best_scheme(drafts: Sequence[Draft], number: int) -> str:
 def _is_counted(values: Sequence[str]) -> bool:
     """1, 2, 3 … on a later page: places on the page, not ids."""
     digits = [int(v) for v in values if v.isdecimal()]
-    return len(digits) == len(values) and len(digits) > 1 and digits in (list(range(len(digits))), list(range(1, len(digits) + 1)))
+    return (
+        len(digits) == len(values)
+        and len(digits) > 1
+        and digits in (list(range(len(digits))), list(range(1, len(digits) + 1)))
+    )
 
 
 def _fingerprint(draft: Draft, number: int) -> str:

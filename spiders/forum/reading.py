@@ -38,7 +38,9 @@ class Reading:
         return sum(1 for post in self.posts if post.published_at), len(self.posts)
 
 
-def read_page(html: str, url: str, selectors: Selectors | None = None, *, now: datetime, zone: tzinfo) -> PageView:
+def read_page(
+    html: str, url: str, selectors: Selectors | None = None, *, now: datetime, zone: tzinfo
+) -> PageView:
     """`now`: when the page was fetched; `zone`: of dates that name none."""
     root = parse(html)
     own = selectors or Selectors()
@@ -85,7 +87,12 @@ def _same_page(named: str, here: str) -> bool:
     if thread_key(named) == thread_key(here):
         return page_number(named) == page_number(here)
     numbers = set(re.findall(r"\d{2,}", named)) & set(re.findall(r"\d{2,}", here))
-    return thread_key(named) != "/" and bool(numbers) and looks_like_topic(named) and page_number(named) == page_number(here)
+    return (
+        thread_key(named) != "/"
+        and bool(numbers)
+        and looks_like_topic(named)
+        and page_number(named) == page_number(here)
+    )
 
 
 def _reckoning(root: Element, now: datetime, zone: tzinfo) -> Reckoning:
@@ -121,7 +128,9 @@ def _select(root: Element, name: str, selectors: Selectors, sheet: Sheet, number
 def _are_summaries(items: Sequence[Element], sheet: Sheet) -> bool:
     """Whether the blocks are headed by links to pages of their own: a blog's front page, a list of threads."""
     headed = [item for item in items if _heading_links(item, sheet)]
-    return len(headed) >= max(1, 0.7 * len(items)) and len({_heading_links(i, sheet)[0] for i in headed}) == len(headed)
+    return len(headed) >= max(1, 0.7 * len(items)) and len(
+        {_heading_links(i, sheet)[0] for i in headed}
+    ) == len(headed)
 
 
 def _heading_links(item: Element, sheet: Sheet) -> list[str]:
@@ -158,8 +167,16 @@ def _are_rows(items: Sequence[Element], sheet: Sheet) -> bool:
     here, rows = thread_key(sheet.url), 0
     for item in items:
         whole = len(plain(item))
-        links = [e for e in elements(item) if e.tag == "a" and e.get("href") and not (e.get("href") or "").startswith("#")]
-        away = [e for e in links if (u := absolute(sheet.url, e.get("href"))) and thread_key(u) != here and same_host(u, sheet.url)]
+        links = [
+            e
+            for e in elements(item)
+            if e.tag == "a" and e.get("href") and not (e.get("href") or "").startswith("#")
+        ]
+        away = [
+            e
+            for e in links
+            if (u := absolute(sheet.url, e.get("href"))) and thread_key(u) != here and same_host(u, sheet.url)
+        ]
         rows += bool(away) and max(len(plain(e)) for e in away) >= 0.3 * whole
     return rows >= 0.6 * len(items)
 
@@ -202,7 +219,9 @@ def _comment_feeds(root: Element, url: str) -> list[str]:
     for link in root.iter("link"):
         kind, href = link.get("type") or "", link.get("href") or ""
         told = f"{link.get('title') or ''} {href}"
-        if kind in {"application/rss+xml", "application/atom+xml"} and re.search(r"comment|kommentar|posts|inlägg|innlegg", told, re.IGNORECASE):
+        if kind in {"application/rss+xml", "application/atom+xml"} and re.search(
+            r"comment|kommentar|posts|inlägg|innlegg", told, re.IGNORECASE
+        ):
             target = absolute(url, href)
             if target and same_host(target, url):
                 found.setdefault(target)

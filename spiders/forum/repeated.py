@@ -17,9 +17,13 @@ from spiders.forum.tree import Element, ancestors, elements, length, names, sign
 
 _ASIDE_TAGS = frozenset("nav footer aside form script style template select noscript iframe head".split())
 _ASIDE_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:sidebar|footer|nav|navbar|menu|breadcrumbs?|widget|related|recent|suggested|advert|ads?|cookie|banner|pagination)(?=$|[\s_-])", re.IGNORECASE
+    r"(?:^|[\s_-])(?:sidebar|footer|nav|navbar|menu|breadcrumbs?|widget|related|recent|suggested|advert|ads?|cookie|banner|pagination)(?=$|[\s_-])",
+    re.IGNORECASE,
 )
-_ITEM_NAMES = re.compile(r"(?:^|[\s_-])(?:post|message|msg|comment|entry|reply|inlagg|inlägg|innlegg|indlæg|svar|answer|question)(?=$|[\s_\d-])", re.IGNORECASE)
+_ITEM_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:post|message|msg|comment|entry|reply|inlagg|inlägg|innlegg|indlæg|svar|answer|question)(?=$|[\s_\d-])",
+    re.IGNORECASE,
+)
 MAX_DATES = 3_000
 
 
@@ -43,7 +47,9 @@ def find_items(root: Element, sheet: Sheet) -> list[Element]:
     for kind, _ in Counter(leaf.kind for leaf in leaves).most_common(5):
         dates = [leaf.element for leaf in leaves if leaf.kind == kind]
         items = _opening(leaves, kind, _items_of(dates, body, sheet)) + _items_of(dates, body, sheet)
-        weight = sum(40 + min(len(text), 600) for text in (_words_besides(item, sheet) for item in items) if text)
+        weight = sum(
+            40 + min(len(text), 600) for text in (_words_besides(item, sheet) for item in items) if text
+        )
         if weight > best_weight:
             best, best_weight = items, weight
     return best
@@ -54,10 +60,19 @@ def _strip(body: Element) -> None:
     for element in list(elements(body)):
         if element is body or element.getparent() is None:
             continue
-        named = _ASIDE_NAMES.search(names(element)) and element.tag not in {"body", "main", "table", "article"} and length(element) < 3_000
+        named = (
+            _ASIDE_NAMES.search(names(element))
+            and element.tag not in {"body", "main", "table", "article"}
+            and length(element) < 3_000
+        )
         if element.tag == "form" and length(element) > 400:
             continue
-        if element.tag in _ASIDE_TAGS or named or (element.tag == "header" and element.getparent() is body) or is_hidden(element):
+        if (
+            element.tag in _ASIDE_TAGS
+            or named
+            or (element.tag == "header" and element.getparent() is body)
+            or is_hidden(element)
+        ):
             _remove(element)
         elif is_quote(element) and len(element) and length(element) < 0.8 * length(body):
             for inner in elements(element):
@@ -202,22 +217,33 @@ def _common_before(children: Sequence[Element], places: Sequence[int]) -> int:
         if places[0] < count:
             continue
         kinds = {tuple(signature(c) for c in children[place - count : place]) for place in places}
-        if len(kinds) == 1 and not any(tag in {"h1", "hr"} for tag in (c.tag for c in children[places[0] - count : places[0]])):
+        if len(kinds) == 1 and not any(
+            tag in {"h1", "hr"} for tag in (c.tag for c in children[places[0] - count : places[0]])
+        ):
             gap = min((b - a for a, b in zip(places, places[1:], strict=False)), default=99)
             if gap > count:
                 return count
     return 0
 
 
-def _stand_apart(children: Sequence[Element], places: Sequence[int], heads: Sequence[Element], before: int, sheet: Sheet) -> bool:
+def _stand_apart(
+    children: Sequence[Element], places: Sequence[int], heads: Sequence[Element], before: int, sheet: Sheet
+) -> bool:
     """Whether the texts stand between the heads, or the names before them."""
     between = [c for c in children[places[0] :] if c not in set(heads)]
     outside = sum(length(c) for c in between)
     inside = sum(len(_words_besides(head, sheet)) for head in heads)
     if outside > 2 * inside:
         return True
-    nameless = sum(1 for head in heads if not find_author(head, "", sheet, None)[0] or head.tag in {"dd", "td"})
-    return before == 1 and heads[0].tag in {"dd", "td", "tr"} and nameless >= 0.6 * len(heads) and heads[0].tag != "tr"
+    nameless = sum(
+        1 for head in heads if not find_author(head, "", sheet, None)[0] or head.tag in {"dd", "td"}
+    )
+    return (
+        before == 1
+        and heads[0].tag in {"dd", "td", "tr"}
+        and nameless >= 0.6 * len(heads)
+        and heads[0].tag != "tr"
+    )
 
 
 def _end(children: Sequence[Element], starts: Sequence[int]) -> int:

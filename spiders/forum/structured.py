@@ -37,8 +37,22 @@ MARKED_UP: dict[str, Selectors] = {
         link=".entry-title a, a.u-url",
     ),
 }
-_POSTINGS = frozenset("DiscussionForumPosting SocialMediaPosting BlogPosting Article NewsArticle Question Answer Comment Review".split())
-_BELOW = ("comment", "comments", "suggestedAnswer", "acceptedAnswer", "mainEntity", "@graph", "mainEntityOfPage", "hasPart", "itemListElement", "item", "blogPost")
+_POSTINGS = frozenset(
+    "DiscussionForumPosting SocialMediaPosting BlogPosting Article NewsArticle Question Answer Comment Review".split()
+)
+_BELOW = (
+    "comment",
+    "comments",
+    "suggestedAnswer",
+    "acceptedAnswer",
+    "mainEntity",
+    "@graph",
+    "mainEntityOfPage",
+    "hasPart",
+    "itemListElement",
+    "item",
+    "blogPost",
+)
 MAX_NODES = 5_000
 
 
@@ -64,7 +78,11 @@ def _nodes(data: Any) -> Iterator[tuple[Mapping[str, Any], bool]]:
             posting = bool(_types(node) & _POSTINGS)
             if posting:
                 yield node, below
-            stack.extend((node[key], below or posting) for key in reversed(_BELOW) if isinstance(node.get(key), dict | list))
+            stack.extend(
+                (node[key], below or posting)
+                for key in reversed(_BELOW)
+                if isinstance(node.get(key), dict | list)
+            )
 
 
 def _types(node: Mapping[str, Any]) -> set[str]:
@@ -82,14 +100,19 @@ def _string(value: Any, *keys: str) -> str:
 
 
 def _words(node: Mapping[str, Any]) -> str:
-    raw = next((s for key in ("text", "articleBody", "commentText", "reviewBody") if (s := _string(node.get(key)))), "")
+    raw = next(
+        (s for key in ("text", "articleBody", "commentText", "reviewBody") if (s := _string(node.get(key)))),
+        "",
+    )
     if re.search(r"<(?:p|br|div|a|blockquote|li|b|i|em|strong)\b", raw, re.IGNORECASE):
         return text_of(parse(f"<body>{raw}</body>"))
     return tidy(raw)
 
 
 def _address(node: Mapping[str, Any], sheet: Sheet) -> str:
-    raw = next((s for key in ("url", "@id", "mainEntityOfPage") if (s := _string(node.get(key), "@id", "url"))), "")
+    raw = next(
+        (s for key in ("url", "@id", "mainEntityOfPage") if (s := _string(node.get(key), "@id", "url"))), ""
+    )
     fragment = raw.partition("#")[2]
     url = absolute(sheet.url, raw) if raw else ""
     return f"{url}#{fragment}" if url and fragment else url

@@ -20,9 +20,13 @@ _QUOTE = re.compile(
     r"bbcode_quote|bbc_standard_quote|mycode_quote|citat|sitat|lainaus|cite_bbcode|quoteauthor|ipsquote\w*)(?=$|[\s_-])",
     re.IGNORECASE,
 )
-_SIGNATURE = re.compile(r"(?:^|[\s_-])(?:signatures?|postsignature|post_sig|user-?sig|sig|sig-?content|moderatorbar)(?=$|[\s_-])", re.IGNORECASE)
+_SIGNATURE = re.compile(
+    r"(?:^|[\s_-])(?:signatures?|postsignature|post_sig|user-?sig|sig|sig-?content|moderatorbar)(?=$|[\s_-])",
+    re.IGNORECASE,
+)
 _HIDDEN = re.compile(
-    r"(?:^|\s)(?:hidden|sr-only|visually-hidden|visuallyhidden|screen-reader-text|screen-reader|u-hidden|d-none|noprint)(?=$|\s)", re.IGNORECASE
+    r"(?:^|\s)(?:hidden|sr-only|visually-hidden|visuallyhidden|screen-reader-text|screen-reader|u-hidden|d-none|noprint)(?=$|\s)",
+    re.IGNORECASE,
 )
 _CHROME = re.compile(
     r"(?:^|[\s_-])(?:actions?|buttons?|toolbar|tools|controls?|share|sharing|social|likes?|votes?|voting|score|rating|reactions?|avatar|"

@@ -34,8 +34,6 @@ def length(element: Element) -> int:
     return sum(len(part.strip()) for part in element.itertext())
 
 
-
-
 def ancestors(element: Element) -> Iterator[Element]:
     """Parent, grandparent …, nearest first."""
     node = element.getparent()
@@ -49,7 +47,13 @@ def ancestors(element: Element) -> Iterator[Element]:
 def signature(element: Element) -> str:
     """Tag and classes without numbers, so that the items of one kind look the same."""
     classes = re.sub(r"\d+", "", element.get("class") or "").split()
-    plain_classes = sorted({c for c in classes if not re.fullmatch(r"(?:odd|even|first|last|alt|bg|row|new|op|active|unread)[-_]?", c)})
+    plain_classes = sorted(
+        {
+            c
+            for c in classes
+            if not re.fullmatch(r"(?:odd|even|first|last|alt|bg|row|new|op|active|unread)[-_]?", c)
+        }
+    )
     return ".".join([str(element.tag), *plain_classes])
 
 

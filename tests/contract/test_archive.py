@@ -17,7 +17,15 @@ from listener.errors import ConfigError, StoreError
 from listener.mention import Mention, Score, Signal
 from listener.ports import Added, Archive, Dimension, Where
 from listener.query import And, Document, Field, Near, Node, Not, Or, Phrase, Prefix, Query, Tag, Word, parse
-from tests.contract.archive_samples import EDITED_RELEASE, HOUR, NOON, RELEASE, identity, make_mention, make_score
+from tests.contract.archive_samples import (
+    EDITED_RELEASE,
+    HOUR,
+    NOON,
+    RELEASE,
+    identity,
+    make_mention,
+    make_score,
+)
 
 DAY = timedelta(days=1)
 
@@ -64,7 +72,10 @@ def test_what_is_added_comes_back_whole(archive: Archive) -> None:
 
 
 def test_a_mention_from_before_1970_or_far_ahead_is_no_trouble(archive: Archive) -> None:
-    old, new = make_mention("old", published_at=NOON.replace(year=1951)), make_mention("new", published_at=NOON.replace(year=2180))
+    old, new = (
+        make_mention("old", published_at=NOON.replace(year=1951)),
+        make_mention("new", published_at=NOON.replace(year=2180)),
+    )
     archive.add([new, old])
     assert [mention.id for mention in archive.search(Where())] == ids("new", "old")
 
@@ -86,7 +97,9 @@ def test_an_edited_mention_is_replaced_and_scored_again(archive: Archive) -> Non
     mention = make_mention()
     archive.add([mention])
     score(archive, mention, make_score())
-    edited = replace(mention, title="Löst", text="Nu fungerar det", brands=("nordfly",), language="nb", author="other")
+    edited = replace(
+        mention, title="Löst", text="Nu fungerar det", brands=("nordfly",), language="nb", author="other"
+    )
     assert archive.add([edited]) == Added((), (mention.id,), ())
     stored = archive.get(mention.id)
     assert stored == replace(edited, author=mention.author, cluster=mention.id, score=None)
@@ -98,7 +111,10 @@ def test_an_edited_mention_is_replaced_and_scored_again(archive: Archive) -> Non
 
 
 def test_an_edited_mention_keeps_its_cluster(archive: Archive) -> None:
-    original, copy = make_mention("1", text=RELEASE), make_mention("2", text=EDITED_RELEASE, published_at=NOON + HOUR)
+    original, copy = (
+        make_mention("1", text=RELEASE),
+        make_mention("2", text=EDITED_RELEASE, published_at=NOON + HOUR),
+    )
     archive.add([original])
     archive.add([copy])
     archive.add([replace(copy, text="Något helt annat som inte liknar det som stod här tidigare i dag")])
@@ -113,7 +129,11 @@ def test_copies_of_an_edited_original_are_known_by_its_new_words(archive: Archiv
     archive.add([replace(original, text=RELEASE)])
     archive.add([make_mention("2", text=EDITED_RELEASE), make_mention("3", text=original.text)])
     stored = {mention.id: mention.cluster for mention in archive.search(Where())}
-    assert stored == {identity("1"): identity("1"), identity("2"): identity("1"), identity("3"): identity("3")}
+    assert stored == {
+        identity("1"): identity("1"),
+        identity("2"): identity("1"),
+        identity("3"): identity("3"),
+    }
 
 
 # ------------------------------------------------------------------------------------------------ clusters
@@ -140,7 +160,9 @@ def test_within_a_batch_the_first_published_is_the_original(archive: Archive) ->
 
 @pytest.mark.parametrize(("days", "is_copy"), [(13.9, True), (14.1, False), (-13.9, True), (-14.1, False)])
 @pytest.mark.parametrize("anchor", range(0, 28, 7))
-def test_copies_are_looked_for_within_14_days(archive: Archive, days: float, is_copy: bool, anchor: int) -> None:
+def test_copies_are_looked_for_within_14_days(
+    archive: Archive, days: float, is_copy: bool, anchor: int
+) -> None:
     at = NOON + timedelta(days=anchor)
     archive.add([make_mention("1", text=RELEASE, published_at=at)])
     archive.add([make_mention("2", text=RELEASE, published_at=at + timedelta(days=days))])
@@ -151,7 +173,12 @@ def test_copies_are_looked_for_within_14_days(archive: Archive, days: float, is_
 
 def test_short_and_different_texts_are_no_copies(archive: Archive) -> None:
     archive.add([make_mention(str(number), text="Nere igen!") for number in range(10)])
-    archive.add([make_mention("x", text=RELEASE), make_mention("y", text="Jag har ringt kundtjänst tre gånger nu och ingen vet något")])
+    archive.add(
+        [
+            make_mention("x", text=RELEASE),
+            make_mention("y", text="Jag har ringt kundtjänst tre gånger nu och ingen vet något"),
+        ]
+    )
     assert not any(mention.is_copy for mention in archive.search(Where()))
 
 
@@ -176,7 +203,12 @@ def test_a_score_of_an_old_revision_or_an_erased_mention_is_passed_over(archive:
     archive.add([mention])
     edited = replace(mention, text="Nu fungerar det")
     archive.add([edited])
-    assert archive.save_scores({mention.id: (mention.revision, make_score()), "0" * 32: ("0" * 16, make_score())}) == 0
+    assert (
+        archive.save_scores(
+            {mention.id: (mention.revision, make_score()), "0" * 32: ("0" * 16, make_score())}
+        )
+        == 0
+    )
     assert archive.save_scores({}) == 0
     stored = archive.get(mention.id)
     assert stored
@@ -232,7 +264,10 @@ def test_filters(archive: Archive) -> None:
         (Where(originals=True), {"0", "1", "2"}),
         (Where(start=NOON + HOUR), {"0", "2", "3"}),
         (Where(end=NOON + HOUR), {"1"}),
-        (Where(start=NOON + timedelta(microseconds=1), end=NOON + HOUR + timedelta(microseconds=1)), {"0", "2"}),
+        (
+            Where(start=NOON + timedelta(microseconds=1), end=NOON + HOUR + timedelta(microseconds=1)),
+            {"0", "2"},
+        ),
         (Where(brand="fjelltele", query=parse("norrland"), originals=True), {"0"}),
         (Where(brand="nordfly", query=parse("norrland")), set()),
     ]
@@ -240,13 +275,23 @@ def test_filters(archive: Archive) -> None:
         assert found(archive, where) == {identity(name) for name in names}, where
 
 
-@pytest.mark.parametrize("text", ['"', "a\" OR \"ab", "NEAR(", "title", "ab*", "'; --", "^", "{title}", "a b", "-ab", "*", ":"])
+@pytest.mark.parametrize(
+    "text", ['"', 'a" OR "ab', "NEAR(", "title", "ab*", "'; --", "^", "{title}", "a b", "-ab", "*", ":"]
+)
 def test_the_syntax_of_the_index_is_only_text(archive: Archive, text: str) -> None:
     archive.add([make_mention(text="ab and or near title")])
-    for node in (Word(text), Phrase((text, text)), Near(Word(text), Word("ab"), 2), Tag(f"#{text}"), Field("site", text)):
+    for node in (
+        Word(text),
+        Phrase((text, text)),
+        Near(Word(text), Word("ab"), 2),
+        Tag(f"#{text}"),
+        Field("site", text),
+    ):
         query = Query(text, node)
         assert found(archive, Where(query=query)) <= {identity("1")}
-        assert found(archive, Where(query=Query(text, Not(node)))) == {identity("1")} - found(archive, Where(query=query))
+        assert found(archive, Where(query=Query(text, Not(node)))) == {identity("1")} - found(
+            archive, Where(query=query)
+        )
 
 
 def test_words_that_are_operators_elsewhere_are_found(archive: Archive) -> None:
@@ -319,7 +364,9 @@ def test_counts_are_voices_by_bucket_and_signal(archive: Archive) -> None:
 
 def test_copies_are_not_counted(archive: Archive) -> None:
     archive.add([make_mention(str(number), text=RELEASE) for number in range(5)])
-    assert archive.counts(Where(), [Signal.VOLUME], start=NOON, end=NOON + HOUR, bucket=HOUR) == {Signal.VOLUME: [1]}
+    assert archive.counts(Where(), [Signal.VOLUME], start=NOON, end=NOON + HOUR, bucket=HOUR) == {
+        Signal.VOLUME: [1]
+    }
     assert archive.breakdown(Where(), Dimension.CHANNEL) == {"forum": 1}
 
 
@@ -342,7 +389,10 @@ def test_breakdown_is_largest_first(archive: Archive) -> None:
     assert list(archive.breakdown(Where(), Dimension.CHANNEL).items()) == [("review", 2), ("social", 1)]
     assert list(archive.breakdown(Where(), Dimension.LANGUAGE).items()) == [("nb", 2), ("fi", 1), ("sv", 1)]
     assert list(archive.breakdown(Where(), Dimension.THEME).items()) == [("price", 2), ("delivery", 1)]
-    assert list(archive.breakdown(Where(channel="social"), Dimension.SOURCE).items()) == [("forum-a", 1), ("x", 1)]
+    assert list(archive.breakdown(Where(channel="social"), Dimension.SOURCE).items()) == [
+        ("forum-a", 1),
+        ("x", 1),
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ erasing
@@ -392,7 +442,9 @@ def test_expired_are_those_whose_retention_ended(archive: Archive) -> None:
 
 
 def test_held_and_threads(archive: Archive) -> None:
-    archive.add([make_mention("1", thread="7"), make_mention("2", thread="7", source="s2"), make_mention("3")])
+    archive.add(
+        [make_mention("1", thread="7"), make_mention("2", thread="7", source="s2"), make_mention("3")]
+    )
     assert archive.held([*ids("1", "3"), "0" * 32]) == frozenset(ids("1", "3"))
     assert archive.ids_of_thread("forum-a", "7") == frozenset(ids("1"))
     assert archive.ids_of_thread("forum-a", "") == frozenset()
@@ -429,7 +481,8 @@ print(new)
 
 def test_two_processes_may_add_at_once(url: str) -> None:
     running = [
-        subprocess.Popen([sys.executable, "-c", ADD_MANY, url, name], stdout=subprocess.PIPE, text=True) for name in "ab"
+        subprocess.Popen([sys.executable, "-c", ADD_MANY, url, name], stdout=subprocess.PIPE, text=True)
+        for name in "ab"
     ]
     new = [int(process.communicate(timeout=60)[0]) for process in running]
     archive = open_archive(url)
@@ -447,7 +500,9 @@ def test_threads_may_share_it(archive: Archive) -> None:
     assert archive.total() == 160
 
 
-@pytest.mark.parametrize("bad", ["", "archive.db", "sqlite://", "sqlite:///", "sqlite:///:memory:", "mysql://u:secret@h/x"])
+@pytest.mark.parametrize(
+    "bad", ["", "archive.db", "sqlite://", "sqlite:///", "sqlite:///:memory:", "mysql://u:secret@h/x"]
+)
 def test_an_address_that_is_none_is_refused(bad: str) -> None:
     with pytest.raises(ConfigError, match="want sqlite:///") as caught:
         open_archive(bad)
@@ -458,7 +513,9 @@ def test_an_address_that_is_none_is_refused(bad: str) -> None:
 
 ALPHABET = ("ab", "abc", "bc", "åb", "æ1", "x_y")
 WORDS = st.sampled_from(ALPHABET)
-TEXTS = st.lists(st.sampled_from([*ALPHABET, "#ab", "@bc", "AB", "ab's", "e-ab", ".", "#åb"]), min_size=1, max_size=9).map(" ".join)
+TEXTS = st.lists(
+    st.sampled_from([*ALPHABET, "#ab", "@bc", "AB", "ab's", "e-ab", ".", "#åb"]), min_size=1, max_size=9
+).map(" ".join)
 PLACES = st.one_of(
     WORDS.map(Word),
     st.sampled_from(["ab", "x_", "åb"]).map(Prefix),
@@ -470,7 +527,11 @@ LEAVES: st.SearchStrategy[Node] = st.one_of(
     st.sampled_from(["#ab", "@bc", "#åb", "#bc"]).map(Tag),
     st.builds(Near, OPERANDS, OPERANDS, st.integers(0, 3)),
     st.builds(Field, st.just("site"), st.sampled_from(["example.se", "forum.example.se", "ample.se"])),
-    st.builds(Field, st.sampled_from(["channel", "lang", "source"]), st.sampled_from(["forum", "social", "sv", "nb", "forum-a"])),
+    st.builds(
+        Field,
+        st.sampled_from(["channel", "lang", "source"]),
+        st.sampled_from(["forum", "social", "sv", "nb", "forum-a"]),
+    ),
     st.builds(Field, st.just("author"), st.sampled_from(["a1", "a2"])),
 )
 
@@ -510,7 +571,9 @@ def test_search_finds_what_the_query_matches(
 ) -> None:
     archive = open_archive(f"sqlite:///{tmp_path_factory.mktemp('same') / 'archive.db'}")
     mentions = [
-        make_mention(str(number), title=title, text=text, author=author, channel=channel, language=language, url=url)
+        make_mention(
+            str(number), title=title, text=text, author=author, channel=channel, language=language, url=url
+        )
         for number, (title, text, author, channel, language, url) in enumerate(drafts)
     ]
     archive.add(mentions)

@@ -18,7 +18,9 @@ RELEASE_NB = (
     "Fjelltele varsler at prisene på mobilabonnement øker fra første april. Kunder med bindingstid beholder dagens pris "
     "ut avtaleperioden. Selskapet begrunner endringen med høyere kostnader for strøm og utbygging av nettet i distriktene."
 )
-COMPLAINT_NB = "Har noen andre mistet dekningen på Fjelltele i kveld? Telefonen viser bare nødanrop her på Lillehammer."
+COMPLAINT_NB = (
+    "Har noen andre mistet dekningen på Fjelltele i kveld? Telefonen viser bare nødanrop her på Lillehammer."
+)
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -38,7 +40,11 @@ def is_found(a: str, b: str) -> bool:
         (RELEASE_SV, "PRESSMEDDELANDE 2 mars 2026. " + RELEASE_SV),
         (RELEASE_SV, RELEASE_SV.replace("trettio nya master", "30 nya master")),
         (RELEASE_SV, RELEASE_SV + " #fjelltele #norrland https://nyheter.example.se/a1b2"),
-        (RELEASE_SV, "Vi vet att många har väntat länge, säger bolagets tekniska chef. " + RELEASE_SV.replace("Vi vet att många har väntat länge, säger bolagets tekniska chef. ", "")),
+        (
+            RELEASE_SV,
+            "Vi vet att många har väntat länge, säger bolagets tekniska chef. "
+            + RELEASE_SV.replace("Vi vet att många har väntat länge, säger bolagets tekniska chef. ", ""),
+        ),
         (RELEASE_NB, "«" + RELEASE_NB + "» Hva synes dere?"),
         (RELEASE_NB, RELEASE_NB.replace("varsler", "melder").replace("høyere kostnader", "økte kostnader")),
         (COMPLAINT_NB, COMPLAINT_NB + " #fjelltele"),
@@ -52,10 +58,23 @@ def test_copies_are_found(text: str, copy: str) -> None:
     ("a", "b"),
     [
         (RELEASE_SV, RELEASE_NB),
-        (COMPLAINT_NB, "Er det flere som ikke har dekning med Fjelltele i kveld? Her på Hamar er det helt dødt, bare nødanrop."),
-        ("Nätet har legat nere hela dagen och jag kommer inte in på mina sidor", "Hela dagen utan nät, och mina sidor hos Fjelltele går inte heller att öppna"),
-        ("Är det fler än jag som saknar täckning i Malmö just nu?", "Är det fler än jag som saknar täckning i Kiruna just nu?"),
-        (COMPLAINT_NB, COMPLAINT_NB + " Jeg har vært kunde i tolv år og aldri opplevd noe lignende, nå bytter jeg til en annen leverandør så fort jeg kan."),
+        (
+            COMPLAINT_NB,
+            "Er det flere som ikke har dekning med Fjelltele i kveld? Her på Hamar er det helt dødt, bare nødanrop.",
+        ),
+        (
+            "Nätet har legat nere hela dagen och jag kommer inte in på mina sidor",
+            "Hela dagen utan nät, och mina sidor hos Fjelltele går inte heller att öppna",
+        ),
+        (
+            "Är det fler än jag som saknar täckning i Malmö just nu?",
+            "Är det fler än jag som saknar täckning i Kiruna just nu?",
+        ),
+        (
+            COMPLAINT_NB,
+            COMPLAINT_NB
+            + " Jeg har vært kunde i tolv år og aldri opplevd noe lignende, nå bytter jeg til en annen så fort jeg kan.",
+        ),
         ("Nere igen!", "Nere igen!"),
         ("", ""),
     ],
@@ -87,7 +106,10 @@ def test_bands_fit_a_signed_64_bit_column(text: list[str]) -> None:
 
 def test_bands_stay_what_they_are() -> None:
     """Archives keep them: a new version of the hashing needs a migration."""
-    assert bands("en text som är lång nog för att ha band".split())[:2] == (4192044729146663305, 6991847357808841420)
+    assert bands(words("en text som är lång nog för att ha band"))[:2] == (
+        4192044729146663305,
+        6991847357808841420,
+    )
 
 
 def _variant(text: list[str], edits: int, chance: random.Random) -> list[str]:

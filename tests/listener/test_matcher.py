@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listener.query import Document, Matcher, Query, parse
@@ -11,6 +11,7 @@ from listener.query.anchors import anchor, popularity
 from tests.listener.test_query import Plain, plains, queries
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abcdef"), st.lists(queries, max_size=4)), plains)
 def test_the_matcher_says_what_the_queries_say(brands: dict[str, list[Query]], post: Plain) -> None:
     document = post.document()
@@ -40,6 +41,13 @@ def test_prefixes_of_every_length_and_tags_are_found(written: str) -> None:
     others = {f"o{i}": [parse(f"tåg{i}* OR tågetx{i}* OR x{i}")] for i in range(20)}
     matcher = Matcher({**others, "brand": [parse(written)]})
     assert matcher.match(Document.of(text="Sitter på #tågetssjälv")) == {"brand"}
+
+
+def test_prefixes_that_begin_alike_are_each_found() -> None:
+    written = ["tåg*", "tågk*", "tågkö*", "tågköre*", "tågsä*"]
+    matcher = Matcher({prefix: [parse(prefix)] for prefix in written})
+    assert matcher.match(Document.of(text="Tågkörplan")) == {"tåg*", "tågk*", "tågkö*"}
+    assert matcher.match(Document.of(text="tågsätt, tågkörelse")) == set(written)
 
 
 def test_the_title_counts() -> None:

@@ -1,7 +1,7 @@
 """How a query is read, and what is said of one that cannot be."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from listener.errors import QueryError
@@ -141,6 +141,7 @@ def test_messages_carry_no_control_characters() -> None:
 def test_fifty_levels_are_fine() -> None:
     assert parse("(" * 50 + "a" + ")" * 50) == parse("a")
     assert parse("a (b OR " * 50 + "c" + ")" * 50).fields == frozenset()
+    assert parse("(a) " * 60) == parse("a")
     assert parse("-" * 3_999 + "a") == parse("NOT a")
 
 
@@ -150,6 +151,7 @@ sj Å ( ) " - * # @ : / . ' AND OR NOT NEAR/2 NEAR author: site:sj.se lang:sv t�
 pieces = st.sampled_from([*PIECES.split(), " ", "  ", "\n", " OR ", " AND ", " NEAR/3 ", ' "a b" '])
 
 
+@settings(deadline=None)
 @given(st.text() | st.lists(pieces, max_size=25).map("".join))
 @example("\ud800")
 @example("ᄀ\u200dᅡ")

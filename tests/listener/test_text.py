@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from listener.text import MAX_TEXT_CHARS, clean, tokenise
@@ -43,6 +43,7 @@ def test_tags(text: str, tags: set[str]) -> None:
     assert {tag[1:] for tag in tags} <= set(found.words)
 
 
+@settings(deadline=None)
 @given(st.text())
 @example("ᄀ\u200dᅡ")
 @example("İ ΐ ŉ ﬃ ǰ")
@@ -67,6 +68,7 @@ def test_clean(raw: str, cleaned: str) -> None:
     assert clean(raw) == cleaned
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_clean_text_is_clean(raw: str) -> None:
     text = clean(raw)

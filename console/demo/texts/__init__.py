@@ -19,25 +19,43 @@ class Board:
     about: str
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a thread begins; `tag` names the question within its topic."""
+
+    title: str
+    text: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A reply, and the tags of the threads that it fits; without tags it fits every thread of its topic."""
+
+    text: str
+    tags: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """What people talk about: `starts` are (title, first post); all other texts are replies, by mood."""
+    """What people talk about: how threads begin, and replies by mood."""
 
     board: str
     language: str
     brand: bool
     weight: float
-    starts: tuple[tuple[str, str], ...]
-    replies: tuple[str, ...]
-    complaints: tuple[str, ...]
-    worries: tuple[str, ...]
-    nynorsk: tuple[str, ...]
+    starts: tuple[Start, ...]
+    replies: tuple[Line, ...]
+    complaints: tuple[Line, ...]
+    worries: tuple[Line, ...]
+    nynorsk: tuple[Line, ...]
     asides: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A thread that goes on for weeks, or the pinned one (`author` is then its moderator)."""
+    """A thread that goes on for weeks, or the pinned one (`author` is then its moderator). What is said in it are the
+    replies of its own board, or with `whole_brand` those of every board."""
 
     board: str
     language: str
@@ -45,6 +63,7 @@ class Standing:
     title: str
     text: str
     author: str = ""
+    whole_brand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,15 +147,23 @@ def _tuples(table: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
 
 
 def _topic(language: str, table: Mapping[str, Any]) -> Topic:
-    lists = ("replies", "complaints", "worries", "nynorsk", "asides")
+    moods = ("replies", "complaints", "worries", "nynorsk")
     return Topic(
         board=table["board"],
         language=language,
         brand=table["brand"],
         weight=table["weight"],
-        starts=tuple((title, text) for title, text in table["starts"]),
-        **{name: tuple(table.get(name, ())) for name in lists},
+        starts=tuple(Start(*start) for start in table["starts"]),
+        asides=tuple(table["asides"]),
+        **{mood: tuple(_line(text) for text in table.get(mood, ())) for mood in moods},
     )
+
+
+def _line(text: str) -> Line:
+    if not text.startswith("@"):
+        return Line(text)
+    tags, text = text[1:].split(" ", maxsplit=1)
+    return Line(text, frozenset(tags.split(",")))
 
 
 def _crisis_thread(table: Mapping[str, Any]) -> CrisisThread:

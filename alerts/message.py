@@ -1,0 +1,322 @@
+"""The message of an incident: Block Kit for Slack, a fallback that can stand alone on a locked phone, lines
+for the terminal. Pure.
+
+Everything is said with rich_text elements, in which Slack gives no character a meaning, so what other people
+wrote stays text. Only the fallback is read as mrkdwn: it holds no one else's words, and is escaped all the
+same. Sizes: blocks at most 50, all their text under 13 000 characters, fallback under 4 000
+(https://docs.slack.dev/reference/block-kit/blocks).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from itertools import groupby
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from alerts.plain import inert, shorten
+from alerts.words import TABLES, Words
+from listener.incident import Incident, Level, Quote, State
+
+FALLBACK_LANGUAGE = "en"
+MAX_FALLBACK = 1_000
+MAX_URL = 2_000
+_BRAND, _NAME, _REASON, _WORD = 60, 60, 120, 30
+_LISTED, _UNHEARD_LISTED = 3, 4
+_THIN_SPACE = "\u202f"
+_BREAKER = "\u200b"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """Where the message leads: addresses of the incident's page and of its view in Kibana; "" = none."""
+
+    console: str = ""
+    kibana: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`text`: fallback for notifications; `blocks`: Block Kit; `lines`: for the terminal, without any
+    markup."""
+
+    text: str
+    blocks: list[dict[str, Any]]
+    lines: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of text of one look."""
+
+    text: str
+    bold: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """`block` names the Slack block that it goes into; `quoted`: other people's words."""
+
+    block: str
+    spans: tuple[Span, ...]
+    quoted: bool = False
+
+    @property
+    def plain(self) -> str:
+        return "".join(span.text for span in self.spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Words, zone and names with which an incident is told. `today` is the local day of the newest thing
+    told."""
+
+    say: Words
+    zone: tzinfo
+    today: datetime
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def time(self, moment: datetime) -> str:
+        """02:15 today, tis 02:15 in the week before, else with the date."""
+        local = moment.astimezone(self.zone)
+        clock = f"{local:%H:%M}"
+        if local.date() == self.today.date():
+            return clock
+        if abs(local.date() - self.today.date()) < timedelta(days=7):
+            return f"{self.say.weekdays[local.weekday()]} {clock}"
+        return f"{local:%Y-%m-%d} {clock}"
+
+    def name(self, source: str) -> str:
+        return shorten(inert(self.names.get(source, source)), _NAME)
+
+    def listed(self, items: Sequence[str]) -> str:
+        """a, b och c."""
+        if len(items) < 2:
+            return "".join(items)
+        return f"{', '.join(items[:-1])} {self.say.conjunction} {items[-1]}"
+
+    def counted(self, counts: Mapping[str, int], names: Mapping[str, str], most: int = _LISTED) -> str:
+        """forum (29) och inkorgen (9): the largest few."""
+        largest = list(counts.items())[:most]
+        return self.listed([f"{names.get(key, inert(key))} ({number(count)})" for key, count in largest])
+
+    def about(self, expected: float) -> str:
+        return number(round(expected)) if expected >= 0.5 else self.say.almost_none
+
+
+def build(
+    incident: Incident,
+    *,
+    brand: str,
+    language: str,
+    zone: tzinfo,
+    links: Links,
+    source_names: Mapping[str, str] | None = None,
+) -> Message:
+    """Tell an incident. `brand`: its name as people say it; `language`: one of LANGUAGES, another is told in
+    English; `source_names`: source id → name, the id where there is none."""
+    say = TABLES.get(language, TABLES[FALLBACK_LANGUAGE])
+    newest = incident.ended_at or incident.spiked_at
+    teller = Teller(say, zone, newest.astimezone(zone), source_names or {})
+    paragraphs = [
+        _news(incident, shorten(inert(brand), _BRAND), teller),
+        _numbers(incident, teller),
+        _about(incident, teller),
+        _where(incident, teller),
+        *(_quote(said, teller) for said in incident.evidence.quotes),
+        _heard(incident, teller),
+        _handled(incident, teller),
+        _links(links, teller),
+    ]
+    told = [paragraph for paragraph in paragraphs if paragraph.plain]
+    fallback = f"{told[0].plain}. {told[1].plain}"
+    return Message(
+        text=escape(shorten(fallback, MAX_FALLBACK)),
+        blocks=_blocks(told),
+        lines=[_line(paragraph) for paragraph in told],
+    )
+
+
+def number(value: int) -> str:
+    """1 234 with a narrow space that does not break."""
+    return f"{value:,}".replace(",", _THIN_SPACE)
+
+
+def escape(text: str) -> str:
+    """Text → mrkdwn that shows just this text: no markup, no mention, no link."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"[@#]|://", lambda found: found[0] + _BREAKER, escaped)
+
+
+def safe_link(url: str) -> tuple[str, str] | None:
+    """(address that may be linked, its host as shown), or None. The host is shown in ASCII, so that a
+    look-alike letter is seen; an address with a user name in it could pose as another and is refused."""
+    try:
+        parts = urlsplit(inert(url))
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+        port = f":{parts.port}" if parts.port else ""
+    except (UnicodeError, ValueError):
+        return None
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+        return None
+    rest = [quote(part, safe="/%:=&?+,;@!$'()*~") for part in (parts.path, parts.query, parts.fragment)]
+    address = urlunsplit((parts.scheme, host + port, *rest))
+    return (address, host) if len(address) <= MAX_URL and re.fullmatch(r"[a-z0-9.\-]+", host) else None
+
+
+def _news(incident: Incident, brand: str, teller: Teller) -> Paragraph:
+    say, signal = teller.say, incident.levels[0].signal
+    if incident.state is State.OVER:
+        title = say.title_over[signal] if _settled(incident) else say.title[signal]
+        rest = f" · {say.state[State.OVER]}"
+    else:
+        title = say.title[signal]
+        rest = f" · {say.since.format(time=teller.time(incident.began_at))}, {say.state[incident.state]}"
+    return Paragraph("news", (Span(title.format(brand=brand), bold=True), Span(rest)))
+
+
+def _settled(incident: Incident) -> bool:
+    """False when people closed it while the voices were still many."""
+    return all(level.observed <= level.high for level in incident.levels if level.signal in incident.signals)
+
+
+def _numbers(incident: Incident, teller: Teller) -> Paragraph:
+    say, lead = teller.say, incident.levels[0]
+    if incident.state is State.OVER:
+        return Paragraph("numbers", (Span(_over(incident, teller)),))
+    one, many = say.voices[lead.signal]
+    count = f"{number(lead.observed)} {one if lead.observed == 1 else many}"
+    usual = say.usual.format(
+        expected=teller.about(lead.expected), low=number(round(lead.low)), high=number(round(lead.high))
+    )
+    others = "".join(f" {_other(level, teller)}" for level in incident.levels[1:])
+    return Paragraph("numbers", (Span(count, bold=True), Span(f" {say.last_hour}, {usual}.{others}")))
+
+
+def _over(incident: Incident, teller: Teller) -> str:
+    one, many = teller.say.voices[incident.levels[0].signal]
+    return teller.say.over.format(
+        began=teller.time(incident.began_at),
+        ended=teller.time(incident.ended_at or incident.spiked_at),
+        peak=f"{number(incident.peak)} {one if incident.peak == 1 else many}",
+        peak_at=teller.time(incident.peak_at),
+    )
+
+
+def _other(level: Level, teller: Teller) -> str:
+    phrase = teller.say.follows if level.observed > level.high else teller.say.unchanged
+    return phrase.format(
+        signal=teller.say.all_of[level.signal],
+        observed=number(level.observed),
+        expected=teller.about(level.expected),
+    )
+
+
+def _about(incident: Incident, teller: Teller) -> Paragraph:
+    say, evidence = teller.say, incident.evidence
+    said = []
+    if evidence.themes:
+        said.append(say.about.format(themes=teller.counted(evidence.themes, say.themes)))
+    if evidence.words:
+        words = [say.quote.format(text=shorten(inert(word), _WORD)) for word in evidence.words]
+        said.append(say.striking.format(words=", ".join(words)))
+    return Paragraph("about", (Span(" ".join(said)),))
+
+
+def _where(incident: Incident, teller: Teller) -> Paragraph:
+    say, evidence = teller.say, incident.evidence
+    said = []
+    if evidence.channels:
+        said.append(say.mostly_in.format(channels=teller.counted(evidence.channels, say.channels)))
+    if evidence.languages:
+        languages = teller.counted(evidence.languages, say.languages, most=2)
+        said.append(say.mostly_language.format(languages=languages))
+    sentence = ", ".join(said)
+    return Paragraph("about", (Span(f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""),))
+
+
+def _quote(said: Quote, teller: Teller) -> Paragraph:
+    place = teller.say.channels.get(said.channel, inert(said.channel))
+    spans = [
+        Span(teller.say.quote.format(text=shorten(inert(said.text), 280))),
+        Span(f" – {place}, {teller.time(said.published_at)}"),
+    ]
+    if link := safe_link(said.url):
+        address, host = link
+        spans += [Span(" · "), Span(f"{shorten(host, _NAME)} ↗", url=address)]
+    return Paragraph("quotes", tuple(spans), quoted=True)
+
+
+def _heard(incident: Incident, teller: Teller) -> Paragraph:
+    say, evidence = teller.say, incident.evidence
+    if not evidence.sources:
+        return Paragraph("status", ())
+    if not evidence.unheard:
+        return Paragraph("status", (Span(say.heard_all.format(sources=number(evidence.sources))),))
+    silent = [
+        f"{teller.name(source)}: {shorten(inert(why), _REASON)}" if why else teller.name(source)
+        for source, why in list(evidence.unheard.items())[:_UNHEARD_LISTED]
+    ]
+    more = "; …" if len(evidence.unheard) > _UNHEARD_LISTED else ""
+    said = say.heard_some.format(
+        heard=number(evidence.heard), sources=number(evidence.sources), unheard="; ".join(silent) + more
+    )
+    doubtful = incident.state is State.FALLING and _settled(incident)
+    return Paragraph("status", (Span(f"{said} {say.not_over_yet}" if doubtful else said),))
+
+
+def _handled(incident: Incident, teller: Teller) -> Paragraph:
+    say = teller.say
+    over = incident.state is State.OVER
+    said = [] if over else [say.level.format(severity=say.severities[incident.severity])]
+    if incident.acknowledged_by and incident.acknowledged_at:
+        who = shorten(inert(incident.acknowledged_by), _NAME)
+        said.append(say.taken.format(who=who, time=teller.time(incident.acknowledged_at)))
+    elif not over:
+        said.append(say.nobody_yet)
+    if incident.snoozed_until and not over:
+        said.append(say.snoozed.format(time=teller.time(incident.snoozed_until)))
+    if incident.verdict:
+        verdict = say.verdicts.get(incident.verdict, shorten(inert(incident.verdict), _NAME))
+        said.append(say.marked.format(verdict=verdict))
+    return Paragraph("status", (Span(" ".join(said)),))
+
+
+def _links(links: Links, teller: Teller) -> Paragraph:
+    spans: list[Span] = []
+    for text, url in ((teller.say.open_console, links.console), ("Kibana", links.kibana)):
+        if link := safe_link(url):
+            spans += [Span(" · ")] if spans else []
+            spans.append(Span(text, url=link[0]))
+    return Paragraph("links", tuple(spans))
+
+
+def _blocks(paragraphs: Sequence[Paragraph]) -> list[dict[str, Any]]:
+    """One rich_text block for each run of paragraphs of one name; buttons may be put before the block
+    `links`."""
+    return [
+        {"type": "rich_text", "block_id": name, "elements": [_element(paragraph) for paragraph in run]}
+        for name, run in groupby(paragraphs, key=lambda paragraph: paragraph.block)
+    ]
+
+
+def _element(paragraph: Paragraph) -> dict[str, Any]:
+    kind = "rich_text_quote" if paragraph.quoted else "rich_text_section"
+    return {"type": kind, "elements": [_piece(span) for span in paragraph.spans if span.text]}
+
+
+def _piece(span: Span) -> dict[str, Any]:
+    piece: dict[str, Any] = {"type": "text", "text": span.text}
+    if span.url:
+        piece |= {"type": "link", "url": span.url}
+    if span.bold:
+        piece["style"] = {"bold": True}
+    return piece
+
+
+def _line(paragraph: Paragraph) -> str:
+    if paragraph.block == "links":
+        return "".join(f"{span.text}: {span.url}" if span.url else span.text for span in paragraph.spans)
+    return f"  {paragraph.plain}" if paragraph.quoted else paragraph.plain
