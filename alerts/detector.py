@@ -30,7 +30,7 @@ HALF_LIFE_DAYS = 28.0
 LEAST_KNOWN = timedelta(hours=24)
 """With less history than this nothing is called an alarm."""
 SCEPTICAL_UNTIL = timedelta(days=3)
-_PRIOR_HOUR, _PRIOR_DAY, _PRIOR_SLOT = 3.0, 24.0, 4.0
+_PRIOR_HOUR, _PRIOR_SLOT = 3.0, 4.0
 _FLOOR = 0.02
 _CUT_SPREADS = 3.0
 _ROUNDS = 4
@@ -163,7 +163,7 @@ def weekly_profile(history: Sequence[int | None], starts: Sequence[datetime], *,
     newest = heard[-1][1]
     ages = np.array([(newest - start) / timedelta(days=1) for _, start in heard], dtype=np.float64)
     weights = 0.5 ** (ages / HALF_LIFE_DAYS)
-    means, spread = _fit(counts, slots, weights)
+    means, spread = _fit(counts, slots, weights, max(1.0, timedelta(days=1) / bucket))
     spreads = spread + _uncertainty(means, slots, weights, spread) + _scepticism(known)
     return Profile(zone, bucket, tuple(means.tolist()), tuple(spreads.tolist()), known)
 
@@ -204,15 +204,16 @@ def hour_of_week(moment: datetime, zone: tzinfo) -> int:
     return local.weekday() * 24 + local.hour
 
 
-def _fit(counts: Floats, slots: Ints, weights: Floats) -> tuple[Floats, float]:
-    """Means per hour of week and one spread. Each round cuts what lies far above the last round's profile."""
+def _fit(counts: Floats, slots: Ints, weights: Floats, per_day: float) -> tuple[Floats, float]:
+    """Means per hour of week and one spread; `per_day`: buckets in a day. Each round cuts what lies far above
+    the last round's profile."""
     cut = np.minimum(counts, _first_cut(counts))
-    means, spread = _means(cut, slots, weights), 0.1
+    means, spread = _means(cut, slots, weights, per_day), 0.1
     for _ in range(_ROUNDS):
         at = means[slots]
         limits = np.ceil(at + _CUT_SPREADS * np.sqrt(at + spread * at**2)) + 1
         cut = np.minimum(counts, limits)
-        means = _means(cut, slots, weights)
+        means = _means(cut, slots, weights, per_day)
         spread = _best_spread(cut, cut >= limits, means[slots], weights)
     return means, spread
 
@@ -223,11 +224,11 @@ def _first_cut(counts: Floats) -> float:
     return float(upper + 3 * (upper - middle) + 3 * math.sqrt(upper + 1) + 1)
 
 
-def _means(counts: Floats, slots: Ints, weights: Floats) -> Floats:
+def _means(counts: Floats, slots: Ints, weights: Floats, per_day: float) -> Floats:
     """Weighted means, each level shrunk toward the one above it by a prior worth a few buckets."""
     overall = max(float(np.sum(weights * counts) / np.sum(weights)), _FLOOR)
     hour = _shrunk(counts, slots % 24, weights, np.full(24, overall), _PRIOR_HOUR)
-    day = _shrunk(counts, slots // 24, weights, np.full(7, overall), _PRIOR_DAY)
+    day = _shrunk(counts, slots // 24, weights, np.full(7, overall), per_day)
     parent = np.outer(day, hour).ravel() / overall
     return np.maximum(_shrunk(counts, slots, weights, parent, _PRIOR_SLOT), _FLOOR)
 

@@ -169,8 +169,9 @@ def safe_link(url: str) -> tuple[str, str] | None:
 def _news(incident: Incident, brand: str, teller: Teller) -> Paragraph:
     say, signal = teller.say, incident.levels[0].signal
     if incident.state is State.OVER:
-        title = say.title_over[signal] if _settled(incident) else say.title[signal]
-        rest = f" · {say.state[State.OVER]}"
+        settled = _settled(incident)
+        title = say.title_over[signal] if settled else say.title[signal]
+        rest = "" if settled else f" · {say.state[State.OVER]}"
     else:
         title = say.title[signal]
         rest = f" · {say.since.format(time=teller.time(incident.began_at))}, {say.state[incident.state]}"

@@ -59,7 +59,7 @@ class SlackNotifier:
         self, token: str, *, base_url: str = "https://slack.com/api/", timeout: int = TIMEOUT_SECONDS
     ) -> None:
         quiet = logging.getLogger(f"{__name__}.sdk")
-        quiet.setLevel(logging.WARNING)  # at DEBUG the SDK would log texts
+        quiet.setLevel(logging.CRITICAL)  # the SDK logs texts at DEBUG and whole answers at ERROR
         self._client = WebClient(
             token=token, base_url=base_url, timeout=timeout, retry_handlers=[], logger=quiet
         )
@@ -145,7 +145,8 @@ class SlackNotifier:
             raise NotifyError(
                 f"Slack: {method}: the address is wrong; want http(s)://…", permanent=True
             ) from None
-        except (OSError, HTTPException, ValueError, SlackClientError) as e:
+        except (OSError, HTTPException, ValueError, AttributeError, SlackClientError) as e:
+            # AttributeError: the SDK stumbles over an answer that is JSON but no table.
             raise _from_failure(e, f"Slack: {method} in {channel}") from None
 
 
@@ -156,20 +157,18 @@ def _key_of(message: Mapping[str, Any]) -> str:
     return str((metadata.get("event_payload") or {}).get(KEY, ""))
 
 
-def _from_answer(answer: SlackResponse | Mapping[str, Any], where: str) -> NotifyError:
+def _from_answer(answer: SlackResponse, where: str) -> NotifyError:
     """Slack answered, but not with ok."""
-    if isinstance(answer, SlackResponse):
-        status, headers, body = answer.status_code, answer.headers, answer.data
-    else:  # the SDK gives a bare table when the body was not JSON
-        status, headers, body = answer.get("status", 0), answer.get("headers", {}), None
+    status, body = answer.status_code, answer.data
     error = str(body.get("error", "")) if isinstance(body, dict) else ""
-    code = error if _CODE.fullmatch(error) else f"HTTP {status}"
+    known = bool(_CODE.fullmatch(error))  # for a body that is not JSON the SDK puts its own words here
+    code = error if known else f"HTTP {status}"
     if status == 429 or code in _BUSY:
-        wait = _wait(headers)
+        wait = _wait(answer.headers)
         return NotifyError(f"{where}: asked to wait; tries again in {wait:.0f} s", retry_after=wait)
     if code in _GONE:
         return MessageGone(f"{where}: the message is not there any more ({code})")
-    if status >= 500 or code in _UNCLEAR or not error:
+    if status >= 500 or code in _UNCLEAR or not known:
         return AmbiguousDelivery(f"{where}: no definite answer ({code})")
     advice = _WHAT_TO_DO.get(code, "see docs.slack.dev for what it means")
     return NotifyError(f"{where}: refused ({code}): {advice}", permanent=True)

@@ -8,6 +8,7 @@ Source: P(X ≥ k) = I_q(k, r), r = 1/spread, q = mean/(mean + r), I the regular
 
 import math
 from bisect import bisect_left
+from functools import lru_cache
 
 MIN_SPREAD = 1e-4
 _TINY = 1e-300
@@ -30,6 +31,7 @@ def tail(observed: int, mean: float, spread: float) -> float:
     return math.exp(log_tail(observed, mean, spread))
 
 
+@lru_cache(maxsize=4096)
 def quantile(share: float, mean: float, spread: float) -> int:
     """The smallest k with P(X ≤ k) ≥ share, 0 < share < 1."""
     top = 1

@@ -8,6 +8,7 @@ import argparse
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -94,46 +95,44 @@ def phone(rnd: random.Random) -> str:
         return "".join(rnd.choice("0123456789") for _ in range(n))
 
     mobile = rnd.choice("0236")
-    return rnd.choice(
-        [
-            lambda: f"07{mobile}-{rnd.choice('123456789')}{digits(2)} {digits(2)} {digits(2)}",
-            lambda: f"07{mobile}{rnd.choice('123456789')}{digits(6)}",
-            lambda: f"+46 7{mobile} {rnd.choice('123456789')}{digits(2)} {digits(2)} {digits(2)}",
-            lambda: f"08-{rnd.choice('56')}{digits(2)} {digits(3)} {digits(2)}",
-            lambda: f"+47 9{digits(2)} {digits(2)} {digits(3)}",
-            lambda: f"4{rnd.choice('01')}{digits(1)} {digits(2)} {digits(3)}",
-            lambda: f"tlf. 9{rnd.choice('0123')}{digits(6)}",
-            lambda: f"+45 2{rnd.choice('0123')} {digits(2)} {digits(2)} {digits(2)}",
-            lambda: f"040 {rnd.choice('123456789')}{digits(2)} {digits(4)}",
-            lambda: f"+358 50 {rnd.choice('123456789')}{digits(2)} {digits(4)}",
-        ]
-    )()
+    forms: list[Callable[[], str]] = [
+        lambda: f"07{mobile}-{rnd.choice('123456789')}{digits(2)} {digits(2)} {digits(2)}",
+        lambda: f"07{mobile}{rnd.choice('123456789')}{digits(6)}",
+        lambda: f"+46 7{mobile} {rnd.choice('123456789')}{digits(2)} {digits(2)} {digits(2)}",
+        lambda: f"08-{rnd.choice('56')}{digits(2)} {digits(3)} {digits(2)}",
+        lambda: f"+47 9{digits(2)} {digits(2)} {digits(3)}",
+        lambda: f"4{rnd.choice('01')}{digits(1)} {digits(2)} {digits(3)}",
+        lambda: f"tlf. 9{rnd.choice('0123')}{digits(6)}",
+        lambda: f"+45 2{rnd.choice('0123')} {digits(2)} {digits(2)} {digits(2)}",
+        lambda: f"040 {rnd.choice('123456789')}{digits(2)} {digits(4)}",
+        lambda: f"+358 50 {rnd.choice('123456789')}{digits(2)} {digits(4)}",
+    ]
+    return rnd.choice(forms)()
 
 
 def decoy(rnd: random.Random) -> str:
     number = rnd.randrange
-    return rnd.choice(
-        [
-            lambda: f"order {number(10**7, 10**8)}",
-            lambda: f"ordernummer {number(10**9, 10**10)}",
-            lambda: f"{number(1, 999)} {number(100, 999)} kr",
-            lambda: f"{number(1, 28)}.{number(1, 13)}.20{number(10, 27)}",
-            lambda: (
-                f"20{number(10, 27)}-{number(1, 13):02d}-{number(1, 29):02d} kl {number(24):02d}:{number(60):02d}"
-            ),
-            lambda: f"kollinummer 00373{number(10**14, 10**15)}",
-            lambda: f"orgnr 556{number(100, 999)}-{number(1000, 9999)}",
-            lambda: "kundtjänst 0771-12 34 56",
-            lambda: f"felkod 0x{number(16**6, 16**8):x}",
-            lambda: f"version {number(1, 20)}.{number(20)}.{number(2000)}",
-            lambda: f"{number(1_600_000_000, 1_800_000_000)}",
-            lambda: f"{number(10, 99)} {number(100, 999)} {number(100, 999)} kroner",
-            lambda: f"saldo 1{number(100, 999)},{number(10, 99)} och {number(100, 999)},00",
-            lambda: f"IMEI {number(10**14, 10**15)}",
-            lambda: f"klockan {number(24):02d}.{number(60):02d}-{number(24):02d}.{number(60):02d}",
-            lambda: f"kundnr {number(10**5, 10**6)}",
-        ]
-    )()
+    forms: list[Callable[[], str]] = [
+        lambda: f"order {number(10**7, 10**8)}",
+        lambda: f"ordernummer {number(10**9, 10**10)}",
+        lambda: f"{number(1, 999)} {number(100, 999)} kr",
+        lambda: f"{number(1, 28)}.{number(1, 13)}.20{number(10, 27)}",
+        lambda: (
+            f"20{number(10, 27)}-{number(1, 13):02d}-{number(1, 29):02d} kl {number(24):02d}:{number(60):02d}"
+        ),
+        lambda: f"kollinummer 00373{number(10**14, 10**15)}",
+        lambda: f"orgnr 556{number(100, 999)}-{number(1000, 9999)}",
+        lambda: "kundtjänst 0771-12 34 56",
+        lambda: f"felkod 0x{number(16**6, 16**8):x}",
+        lambda: f"version {number(1, 20)}.{number(20)}.{number(2000)}",
+        lambda: f"{number(1_600_000_000, 1_800_000_000)}",
+        lambda: f"{number(10, 99)} {number(100, 999)} {number(100, 999)} kroner",
+        lambda: f"saldo 1{number(100, 999)},{number(10, 99)} och {number(100, 999)},00",
+        lambda: f"IMEI {number(10**14, 10**15)}",
+        lambda: f"klockan {number(24):02d}.{number(60):02d}-{number(24):02d}.{number(60):02d}",
+        lambda: f"kundnr {number(10**5, 10**6)}",
+    ]
+    return rnd.choice(forms)()
 
 
 KINDS = {

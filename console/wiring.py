@@ -51,9 +51,13 @@ def _rows(runtime: Runtime, now: datetime) -> list[HealthRow]:
     rows = []
     for source, health in zip(runtime.config.sources, stages.source_healths(runtime), strict=True):
         scheduled = schedule.scheduled(source)
-        coming = next(schedule.slots(source, zone=runtime.config.zone, after=now), None) if scheduled else None
+        coming = (
+            next(schedule.slots(source, zone=runtime.config.zone, after=now), None) if scheduled else None
+        )
         recent = Where(source=source.id, start=now - DAY, end=now)
-        new = runtime.archive.counts(recent, [Signal.VOLUME], start=now - DAY, end=now, bucket=DAY)[Signal.VOLUME]
+        new = runtime.archive.counts(recent, [Signal.VOLUME], start=now - DAY, end=now, bucket=DAY)[
+            Signal.VOLUME
+        ]
         rows.append(
             HealthRow(
                 id=source.id,

@@ -136,8 +136,8 @@ def backoff(failures: int, *, period: timedelta) -> timedelta:
     if failures <= 0:
         return timedelta(0)
     first = max(period / 2, BACKOFF_FLOOR)
-    doublings = min(failures - 1, 20)  # a minute doubled 20 times is far beyond the cap
-    return BACKOFF_CAP if first >= BACKOFF_CAP else min(first * 2**doublings, BACKOFF_CAP)
+    doublings = min(failures - 1, 9)  # a minute doubled nine times is beyond the cap
+    return min(first * (1 << doublings), BACKOFF_CAP)
 
 
 def in_words(span: timedelta) -> str:

@@ -132,7 +132,7 @@ def archive_url(config: Config) -> str:
 
 
 def broker_url(config: Config) -> str:
-    return config.storage.broker or "memory://"
+    return config.storage.broker or "memory://localhost/"
 
 
 def _secret(variable: str) -> str:

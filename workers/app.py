@@ -58,11 +58,20 @@ def broker_settings(url: str) -> dict[str, Any]:
     return {"broker_url": url, "broker_transport_options": _TRANSPORT.get(url.split(":", 1)[0], {})}
 
 
-def _from_file() -> dict[str, Any]:
+_chosen: list[str] = []
+
+
+def use_broker(url: str) -> None:
+    """Choose the broker for this process, instead of the one that the file names."""
+    _chosen[:] = [url]
+    app.conf.update(broker_settings(url))
+
+
+def _defaults() -> dict[str, Any]:
     """Read when Celery first needs its configuration, so that importing this module touches nothing."""
-    config = settings.load(settings.config_path(None))
-    return {**SETTINGS, **broker_settings(settings.broker_url(config))}
+    url = _chosen[0] if _chosen else settings.broker_url(settings.load(settings.config_path(None)))
+    return {**SETTINGS, **broker_settings(url)}
 
 
 app = Celery("lyhord", include=["workers.tasks"])
-app.add_defaults(_from_file)
+app.add_defaults(_defaults)

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from spiders.registry import collector
-
 from listener import settings
 from listener.archive import open_archive
 from listener.config import Source
@@ -25,6 +23,7 @@ from listener.ledger import open_ledger
 from listener.ports import Ledger, Run, Tally
 from listener.pseudonym import pseudonymiser
 from spiders.collector import Context
+from spiders.registry import collector
 from workers.runtime import utc_now
 from workers.scoring.language import identify
 from workers.stages import progress_key, tally_text

@@ -11,7 +11,7 @@ from celery.worker import WorkController
 
 from listener import settings
 from workers import tasks
-from workers.app import SETTINGS, app, broker_settings
+from workers.app import app, use_broker
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ THREADS = 8
 @contextmanager
 def serving(runtime: Runtime) -> Iterator[None]:
     """Worker and scheduler run while the block does. Raises StoreError when the past cannot be taken up."""
-    app.conf.update({**SETTINGS, **broker_settings(settings.broker_url(runtime.config))})
+    use_broker(settings.broker_url(runtime.config))
     tasks.use(runtime)
     tasks.stopping.clear()
     worker = WorkController(

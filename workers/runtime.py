@@ -8,7 +8,6 @@ from pathlib import Path
 from alerts.delivery import Notifier
 from alerts.slack import SlackNotifier
 from alerts.terminal import TerminalNotifier
-
 from listener import settings
 from listener.archive import open_archive
 from listener.config import Config, Rule, Source

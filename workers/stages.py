@@ -13,11 +13,9 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from alerts.delivery import deliver
+from alerts.lifecycle import after_act
 from alerts.message import Links, Message, build
 from alerts.watch import watch
-from spiders.runner import Limits, run
-
-from alerts.lifecycle import after_act
 from listener import health, schedule
 from listener.config import Source
 from listener.errors import StoreError
@@ -25,14 +23,15 @@ from listener.health import Health
 from listener.incident import Act, Incident
 from listener.intake import expire
 from listener.mention import Mention
-from listener.ports import Archive, Run, Scorer, Tally
+from listener.ports import Archive, Run, RunState, Scorer, Tally
 from listener.query import Query, parse
+from spiders.runner import Limits, run
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=90)
-CRAWL_LIMITS = Limits(wall_seconds=900, cpu_seconds=600)
+CRAWL_LIMITS = Limits(seconds=900, cpu_seconds=600)
 SCORE_BATCH = 500
 ARRIVALS_SPAN = timedelta(days=28)
 ACT_TRIES = 20
@@ -101,7 +100,7 @@ def collect(
         run_id,
         owner=owner,
         now=runtime.clock(),
-        tally=_progress(runtime, run_id, error=left.words or "ended without a word"),
+        tally=_progress(runtime, run_id, error=left.reason or "ended without a word"),
     )
     return runs.get(run_id)
 
@@ -189,8 +188,11 @@ def source_healths(runtime: Runtime) -> list[Health]:
 
 
 def detect(runtime: Runtime) -> list[Incident]:
-    """Judge every rule now; returns the incidents that opened or changed."""
+    """Judge every rule now; returns the incidents that opened or changed. While a source is read for the first time nothing is
+    judged: half of its past would make the other half look like a spike."""
     now = runtime.clock()
+    if _reading_for_the_first_time(runtime):
+        return []
     heard = {item.source: (item.heard, item.reason) for item in source_healths(runtime)}
     changed = []
     for rule in runtime.config.rules:
@@ -208,6 +210,19 @@ def detect(runtime: Runtime) -> list[Incident]:
         if incident:
             changed.append(incident)
     return changed
+
+
+def _reading_for_the_first_time(runtime: Runtime) -> bool:
+    runs = runtime.ledger.runs
+    for source in runtime.config.sources:
+        newest = next(iter(runs.latest(source.id)), None)
+        if (
+            newest
+            and newest.state in {RunState.QUEUED, RunState.RUNNING}
+            and runs.state(source.id).last_ok_at is None
+        ):
+            return runs.state(source.id).failures == 0
+    return False
 
 
 def render(runtime: Runtime, incident: Incident) -> Message:

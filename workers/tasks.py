@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections.abc import Callable
+from typing import Protocol, cast
 
 from listener import settings
 from listener.errors import LyhordError
@@ -10,6 +12,19 @@ from workers.app import app
 from workers.runtime import Runtime, open_runtime
 
 log = logging.getLogger(__name__)
+
+
+class Task(Protocol):
+    """What Celery makes of a function here: called directly, or `delay`ed."""
+
+    def __call__(self, *arguments: int) -> None: ...
+    def delay(self, *arguments: int) -> object: ...
+
+
+def task(name: str) -> Callable[[Callable[..., None]], Task]:
+    """Celery's untyped decorator with a type."""
+    return cast(Callable[[Callable[..., None]], Task], app.task(name=f"lyhord.{name}"))
+
 
 CRAWLS_AT_ONCE = 3
 _crawl_places = threading.BoundedSemaphore(CRAWLS_AT_ONCE)
@@ -33,13 +48,13 @@ def current() -> Runtime:
         return _runtime[0]
 
 
-@app.task(name="lyhord.plan")
+@task("plan")
 def plan() -> None:
     for run_id in stages.plan_due(current()):
         collect.delay(run_id)
 
 
-@app.task(name="lyhord.collect")
+@task("collect")
 def collect(run_id: int) -> None:
     # A full house leaves the run queued in the ledger; the next crawl that ends, or the sweep, takes it up.
     if stopping.is_set() or not _crawl_places.acquire(blocking=False):
@@ -53,24 +68,24 @@ def collect(run_id: int) -> None:
         collect.delay(waiting)
 
 
-@app.task(name="lyhord.score")
+@task("score")
 def score() -> None:
     if stages.score_all(current()):
         detect.delay()
 
 
-@app.task(name="lyhord.detect")
+@task("detect")
 def detect() -> None:
     if stages.detect(current()):
         notify.delay()
 
 
-@app.task(name="lyhord.notify")
+@task("notify")
 def notify() -> None:
     stages.notify(current())
 
 
-@app.task(name="lyhord.sweep")
+@task("sweep")
 def sweep() -> None:
     """What lost messages forgot. One stage that fails does not keep the others from being looked at."""
     for stage in (_sweep_runs, lambda: stages.score_all(current()), lambda: stages.notify(current())):

@@ -1,11 +1,12 @@
 """`lyhord check`: is everything as it must be?"""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import typer
-from spiders.registry import check_options
 
+from alerts.slack import SlackNotifier
 from console.commands.common import ConfigOption, JsonOption
 from console.terminal import say, say_json
 from listener import schedule, settings
@@ -13,6 +14,7 @@ from listener.archive import open_archive
 from listener.config import Config
 from listener.errors import ConfigError, LyhordError
 from listener.ledger import open_ledger
+from spiders.registry import check_options
 from workers.runtime import open_notifier, utc_now
 
 
@@ -32,8 +34,7 @@ def check(config: ConfigOption = None, json_lines: JsonOption = False) -> None:
         )
     ]
     results += [
-        _result(f"source {source.id}", lambda source=source: _check_source(source, read))
-        for source in read.sources
+        _result(f"source {source.id}", partial(_check_source, source, read)) for source in read.sources
     ]
     results.append(_result("secrets", lambda: repr(settings.load_secrets())))
     results.append(_result("ledger", lambda: _opens(open_ledger, settings.ledger_url(read))))
@@ -90,6 +91,6 @@ def _opens(opener: Callable[[str], Any], url: str) -> str:
 def _check_alerts(config: Config) -> str:
     secrets = settings.load_secrets()
     notifier = open_notifier(config, secrets, say)
-    if not secrets.slack_token:
-        return "no LYHORD_SLACK_TOKEN: alerts appear in the terminal and on the page"
-    return notifier.check()
+    if isinstance(notifier, SlackNotifier):
+        return f"Slack, workspace {notifier.check()}"
+    return "no LYHORD_SLACK_TOKEN: alerts appear in the terminal and on the page"

@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Annotated
 
 import typer
+from rich.progress import TaskID
 
 from console.commands.common import ConfigOption, JsonOption, opened
 from console.terminal import progress, remark, say, say_json
@@ -42,7 +43,7 @@ def collect(
         for source in chosen:
             if source.policy is None:
                 raise ConfigError(
-                    f"source {source.id}: has no policy, so nothing of it may be read; add [sources.policy] with basis, retention, deletions"
+                    f"source {source.id}: has no policy, so it may not be read; add [sources.policy]"
                 )
         failed = _collect([source.id for source in chosen], runtime, recheck=recheck, json_lines=json_lines)
         stages.score_all(runtime)
@@ -53,12 +54,12 @@ def collect(
 def _collect(ids: list[str], runtime: Runtime, *, recheck: bool, json_lines: bool) -> int:
     stop, failed = threading.Event(), 0
     with ThreadPoolExecutor(AT_ONCE) as pool, progress() as bars:
-        running: dict[str, tuple[int, Future[Run | None], int]] = {}
+        running: dict[str, tuple[int, Future[Run | None], TaskID]] = {}
         for source_id in ids:
             run_id = runtime.ledger.runs.plan(source_id, runtime.clock(), "manual")
             if run_id is None:
                 raise ConfigError(f"source {source_id}: was asked for twice in the same instant")
-            task = bars.add_task(source_id, total=None)
+            bar = bars.add_task(source_id, total=None)
             running[source_id] = (
                 run_id,
                 pool.submit(stages.collect, runtime, run_id, recheck=recheck, stop=stop),

@@ -18,7 +18,10 @@ def demo(
     leave: Annotated[bool, typer.Option("--exit", help="End when the alert is out.")] = False,
     json_line: JsonOption = False,
     port: Annotated[int, typer.Option(help="Port of the page; 0: any free one.")] = 8642,
-    folder: Annotated[Path | None, typer.Option(help="Keep the data there.  [default: a temporary folder]", show_default=False)] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Keep the data there.  [default: a temporary folder]", show_default=False),
+    ] = None,
 ) -> None:
     """Show what Lyhord does: a forum is crawled, its posts scored, a spike found and alerted; then look at the page.
 
@@ -38,7 +41,10 @@ def demo(
                 runtime, say=tell, show=lambda words: bars.update(task, description=words), started=started
             )
         tell_normal(runtime, outcome.incidents[0][0], tell)
-        tell(f"Alert     after {outcome.seconds:.0f} s" + ("" if runtime.secrets.slack_token else "; in Slack it would read:"))
+        tell(
+            f"Alert     after {outcome.seconds:.0f} s"
+            + ("" if runtime.secrets.slack_token else "; in Slack it would read:")
+        )
         tell("")
         for line in alert:
             tell(f"  {line}")

@@ -13,6 +13,7 @@ BRAND_SHARE = 0.52
 SWEDISH_SHARE = 0.6
 NEW_THREAD = 0.06
 ASIDE = 0.2
+SHORT = 70
 REST = timedelta(days=9)
 """After that nobody returns to an ordinary thread."""
 
@@ -45,13 +46,20 @@ class Deck:
         self._rng = rng
 
     def draw(self, avoid: set[str], tag: str) -> str | None:
-        """The next template that is not in `avoid` and fits the tag ("" fits all); None when there is none."""
-        fitting = (card for card in self._cards if not tag or not card.tags or tag in card.tags)
+        """The next template that is not in `avoid` and fits a thread with that tag; None when there is none."""
+        fitting = (card for card in self._cards if _fits(card, tag))
         card = next((card for card in fitting if card.text not in avoid), None)
         if card is not None:
             self._cards.remove(card)
             self._cards.insert(len(self._cards) - self._rng.randrange(len(self._cards) // 4 + 1), card)
         return card.text if card else None
+
+
+def _fits(line: Line, tag: str) -> bool:
+    """Threads without a tag are those for everything: a short answer to one question makes no sense there."""
+    if not tag:
+        return len(line.tags) != 1 or len(line.text) >= SHORT
+    return not line.tags or tag in line.tags
 
 
 def write_times(start: datetime, end: datetime, zone: ZoneInfo, rng: Random) -> list[datetime]:
@@ -164,7 +172,7 @@ class Forum:
     def _mood(self, topic: Topic) -> str:
         shares = (
             ("complaints", 0.13 if topic.brand else 0.06, topic.complaints),
-            ("worries", 0.035, topic.worries),
+            ("worries", 0.05, topic.worries),
             ("nynorsk", 0.1, topic.nynorsk),
         )
         dice = self._rng.random()

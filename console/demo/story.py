@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -192,8 +193,11 @@ def _articles(
     return tuple(articles)
 
 
+@lru_cache(maxsize=1024)
 def slug(title: str) -> str:
     """The title as a piece of an address: ASCII letters, digits and hyphens, at most 60 characters."""
     plain = title.casefold().replace("æ", "ae").replace("ø", "o")
-    letters = unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode()
+    letters = "".join(
+        sign for sign in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(sign)
+    )
     return re.sub(r"[^a-z0-9]+", "-", letters)[:60].strip("-")

@@ -126,7 +126,8 @@ def incident(request: Request) -> Response:
     return page(
         request, "incident.html", rows=rows, incident=found, heading=title_phrase(found, clock),
         pictures=_pictures(site, series, Filters(brand=found.brand), [found]), text=message.text,
-        lines=preview(message.blocks), story=_story(site, found), bars=bars(evidence_counts(found), evidence_filters(found), site.phrases),
+        lines=preview(message.blocks), story=_story(site, found),
+        bars=bars(evidence_counts(found), evidence_filters(found), site.phrases),
         evidence=evidence_filters(found).link(),
         names=_names(rows), brand_name=_brand_names(desk).get(found.brand, found.brand),
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Query: a parsed query as a value."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from listener.query.document import Document
@@ -22,8 +22,9 @@ class Query:
     def matches(self, document: Document) -> bool:
         return self.root.matches(document)
 
-    def with_authors(self, translate: Callable[[str], str]) -> "Query":
-        """The same query with each `author:` value translated, for archives that hold pseudonyms only."""
+    def with_authors(self, translate: Callable[[str], Sequence[str]]) -> "Query":
+        """The same query with each `author:` value replaced by any of its translations, for archives that hold
+        pseudonyms only (an author has one for each source)."""
         root = _translated(self.root, translate)
         return Query(str(root), root)
 
@@ -43,10 +44,11 @@ def _walk(node: Node) -> Iterator[Node]:
             pass
 
 
-def _translated(node: Node, translate: Callable[[str], str]) -> Node:
+def _translated(node: Node, translate: Callable[[str], Sequence[str]]) -> Node:
     match node:
         case Field("author", value):
-            return Field("author", translate(value))
+            names = translate(value) or [value]
+            return Or(tuple(Field("author", name) for name in names)) if len(names) > 1 else Field("author", names[0])
         case And(children):
             return And(tuple(_translated(child, translate) for child in children))
         case Or(children):

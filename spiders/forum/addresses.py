@@ -98,7 +98,10 @@ def _clean_query(query: str, path: str) -> str:
 def _is_first_page(key: str, value: str, path: str) -> bool:
     if _OFFSET_KEYS.fullmatch(key):
         return value == "0"
-    return bool(_PAGE_KEYS.fullmatch(key)) and value == "1" and not _is_post_key(key, path)
+    first = (
+        "0" if re.match(r"/(?:c|latest|top|tag)(?:/|$)", path) else "1"
+    )  # Discourse counts the pages of its lists from 0
+    return bool(_PAGE_KEYS.fullmatch(key)) and value == first and not _is_post_key(key, path)
 
 
 def _is_post_key(key: str, path: str) -> bool:
@@ -166,7 +169,11 @@ def thread_key(url: str) -> str:
     if ids and re.search(r"viewtopic|showthread|index\.php|thread\.php|topic|^/?$", parts.path):
         pairs = ids[:1]
     query = urlencode(
-        [(k, re.sub(r"^(\d+)\.\d+$|^(\d+)-.*$", r"\1\2", v)) for k, v in sorted(pairs)], safe="/:,.@"
+        [
+            (k, re.sub(r"^(\d+)\.(?:\d+|msg\d+|new|from\d+)$|^(\d+)-.*$", r"\1\2", v))
+            for k, v in sorted(pairs)
+        ],
+        safe="/:,.@",
     )
     return path + (f"?{query}" if query else "")
 
@@ -267,6 +274,4 @@ def pattern(url: str) -> str:
 def _shape(segment: str) -> str:
     if re.fullmatch(r"[a-z]{1,12}(?:\.php|\.html?|\.aspx?)?", segment):
         return segment
-    return (
-        re.sub(r"\d+", "9", segment) if re.fullmatch(r"[a-z]{0,10}[-_]?\d+(?:\.\w{2,4})?", segment) else "…"
-    )
+    return re.sub(r"\d+", "9", segment) if re.fullmatch(r"[a-z]{0,3}\d+(?:\.\w{2,4})?", segment) else "…"

@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from spiders.forum.addresses import absolute, thread_key
 from spiders.forum.dates import FoundDate, Reckoning, find_date, parse_attribute
-from spiders.forum.tree import Element, ancestors, elements, length, names, pick, plain
+from spiders.forum.text import is_button
+from spiders.forum.tree import Element, ancestors, elements, length, names, plain, prefer, spaced
 
 _TIME_ATTRIBUTES = (
     "datetime",
@@ -86,6 +87,17 @@ _POST_KINDS = frozenset(
     ]
 )
 _POST_KEYS = frozenset(["p", "pid", "post", "postid", "post_id", "msg", "comment", "commentid"])
+_EMPHASISED = frozenset(
+    ("b", "strong", "h2", "h3", "h4", "h5", "h6", "dt", "th", "address", "cite", "em", "i", "a")
+)
+_NEVER_NAMES = frozenset(
+    ("script", "style", "button", "option", "label", "q", "blockquote", "time", "img", "br", "hr")
+)
+_NO_NAME = re.compile(
+    r"^\W*\d*\W*$|:\s*$|^\W*#?\d+\W|:\s*\d+$|^(?:medlem|member|newbie|guest|administrator|admin|moderator|inlägg|innlegg|indlæg|posts?|"
+    r"online|offline|op|ts|svar|re|sida|side|page)\b\s*\S*$",
+    re.IGNORECASE,
+)
 MAX_NAME = 60
 
 
@@ -132,6 +144,29 @@ def own_date(element: Element, reckoning: Reckoning, *, limit: int = 80) -> Foun
     return found if found and len(text) - (found.end - found.start) <= limit // 2 else None
 
 
+def shown_date(element: Element, reckoning: Reckoning) -> FoundDate | None:
+    """The date that an element shows, itself or in parts: what is made for machines first, then all its words together."""
+    machine = (
+        own_date(e, reckoning)
+        for e in elements(element)
+        if any(e.get(name) for name in (*_TIME_ATTRIBUTES, "content"))
+    )
+    found = next(filter(None, machine), None)
+    words = spaced(element)
+    if found is None and len(words) <= 160:
+        found = find_date(words, reckoning)
+    return found or next(filter(None, (own_date(e, reckoning) for e in elements(element))), None)
+
+
+def _with_time_beside(element: Element, found: FoundDate, reckoning: Reckoning) -> FoundDate:
+    """The hour often stands in an element beside the day."""
+    parent = element.getparent()
+    if found.has_time or found.relative or parent is None or length(parent) > 60:
+        return found
+    whole = find_date(spaced(parent), reckoning)
+    return whole if whole and whole.has_time else found
+
+
 def own_text(element: Element) -> str:
     return " ".join(" ".join([element.text or "", *((child.tail or "") for child in element)]).split())
 
@@ -151,11 +186,13 @@ def tells_of_posting(element: Element) -> bool:
 
 def find_published(item: Element, css: str, sheet: Sheet, text: Element | None = None) -> Dated | None:
     """When a post was published: the selector's, else the first date in the post outside its text."""
-    for element, value in pick(item, css):
-        found = own_date(element, sheet.reckoning, limit=200) if element is not None else None
-        if element is not None and found is None:
-            found = next(filter(None, (own_date(e, sheet.reckoning) for e in elements(element))), None)
-        if found := found or parse_attribute(value, sheet.reckoning):
+    for element, value in prefer(item, css):
+        found = (
+            parse_attribute(value, sheet.reckoning)
+            if element is None
+            else shown_date(element, sheet.reckoning)
+        )
+        if found:
             return Dated(found=found, element=element)
     inside = set(elements(text)) if text is not None and text is not item else set()
     later: Dated | None = None
@@ -164,6 +201,7 @@ def find_published(item: Element, css: str, sheet: Sheet, text: Element | None =
             continue
         found = own_date(element, sheet.reckoning)
         if found and tells_of_posting(element):
+            found = _with_time_beside(element, found, sheet.reckoning)
             if element.tag == "time" or element.get("itemprop") == "datePublished" or not found.relative:
                 return Dated(found=found, element=element)
             later = later or Dated(found=found, element=element)
@@ -196,8 +234,10 @@ def find_author(
     item: Element, css: str, sheet: Sheet, date: Element | None, inside: Collection[Element] = frozenset()
 ) -> tuple[str, Element | None]:
     """Who wrote a post and the element that says so; ("", None) when nobody is named. `inside`: elements of the post's text."""
-    for element, value in pick(item, css):
-        if name := clean_name(value, sheet.reckoning):
+    for element, value in prefer(item, css):
+        if name := clean_name(
+            value if element is None else element.get("content") or spaced(element), sheet.reckoning
+        ):
             return name, element
     for name in ("data-author", "data-username", "data-user-name", "data-user", "data-nick"):
         if value := clean_name(item.get(name) or "", sheet.reckoning):
@@ -205,7 +245,7 @@ def find_author(
     for test in (_marked_author, _classed_author, _profile_link):
         for element in elements(item):
             if element not in inside and element is not item and test(element):
-                name = clean_name(element.get("content") or plain(element), sheet.reckoning)
+                name = clean_name(element.get("content") or spaced(element), sheet.reckoning)
                 if name and not find_date(name, sheet.reckoning):
                     return name, element
     return _author_beside(item, date, inside, sheet)
@@ -243,27 +283,30 @@ def _author_beside(
     """No mark at all: a name in the date's own words, else the first short emphasised or short text before the post's text."""
     if date is not None and (name := clean_name(own_text(date), sheet.reckoning)) and date.tag != "time":
         return name, None
-    emphasised = ("b", "strong", "h2", "h3", "h4", "h5", "h6", "dt", "th", "address", "cite", "em", "i", "a")
-    for tags in (emphasised, ("td", "span", "div", "p", "li", "small", "font")):
-        for element in elements(item):
-            if (
-                element in inside
-                or element is date
-                or element.tag not in tags
-                or len(element)
-                and tags is not emphasised
-            ):
-                continue
-            text = plain(element)
-            if _is_number_link(text) or not 0 < len(text) <= 40:
-                continue
-            if name := clean_name(text, sheet.reckoning):
-                return name, element
-    return "", None
+    best: tuple[int, str, Element | None] = (0, "", None)
+    for element in elements(item):
+        if element in inside or element in (date, item) or element.tag in _NEVER_NAMES or is_button(element):
+            continue
+        text = spaced(element)
+        if (
+            not 0 < len(text) <= 40
+            or (len(element) and element.tag not in _EMPHASISED)
+            or _NO_NAME.search(text)
+        ):
+            continue
+        score = 1 + 2 * (element.tag in _EMPHASISED) + 2 * _are_near(element, date)
+        if score > best[0] and (name := clean_name(text, sheet.reckoning)):
+            best = (score, name, element)
+    return best[1], best[2]
 
 
-def _is_number_link(text: str) -> bool:
-    return bool(re.fullmatch(r"\W*\d*\W*", text))
+def _are_near(element: Element, date: Element | None) -> bool:
+    if date is None:
+        return False
+    return (
+        date.getparent() in (element.getparent(), element.getparent().getparent())
+        or element in date.getparent().getparent()
+    )
 
 
 def normal_id(raw: str) -> str:
@@ -281,7 +324,7 @@ def candidate_ids(
     item: Element, css: str, sheet: Sheet, without: Collection[Element] = frozenset()
 ) -> Iterator[tuple[str, str]]:
     """(where it was found, id), most telling first: attributes of the post, anchors, permalinks."""
-    for element, value in pick(item, css):
+    for element, value in prefer(item, css):
         raw = (
             value
             if element is None

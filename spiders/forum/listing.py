@@ -89,13 +89,15 @@ def linked_threads(root: Element, sheet: Sheet, *, only_forums: bool = False) ->
 
 def _in_page_order(groups: Sequence[_Group], sheet: Sheet) -> list[ThreadLink]:
     found: dict[str, ThreadLink] = {}
+    ranks: dict[str, tuple[bool, bool, int]] = {}
     for group in groups:
         rows = _rows(group)
         for element, url in group.links:
             key = thread_key(url)
             link = _thread_link(element, url, rows[key], Selectors(), sheet)
-            if key not in found or len(link.title) > len(found[key].title):
-                found[key] = link
+            rank = (is_title_link(element), not re.search(r"^\W*\d|\d\W*$", link.title), len(link.title))
+            if key not in found or rank > ranks[key]:
+                found[key], ranks[key] = link, rank
     return list(found.values())[:MAX_LINKS]
 
 
@@ -228,6 +230,9 @@ def _replies(row: Element, css: str) -> int | None:
         if found:
             return _integer(found[1])
     marked = [_integer(plain(e)) for e in elements(row) if re.fullmatch(_NUMBER, plain(e)) and not len(e)]
+    bracketed = re.search(r"[(\[](\d{1,6})[)\]]\s*$", plain(row)[:200])
+    if bracketed and not marked:
+        marked = [int(bracketed[1])]
     return min(marked) if marked else None  # replies and views: there are never more replies
 
 

@@ -73,7 +73,10 @@ def next_page(root: Element, url: str, css: str, *, in_thread: bool) -> str:
     for element, target in _links(root, url):
         if target == here or not _says_next(element):
             continue
-        if thread_key(target) == key and page_number(target) > number:
+        marked = "next" in (element.get("rel") or "").split()
+        if thread_key(target) == key and (
+            page_number(target) > number or (marked and page_number(target) == number)
+        ):
             return target
         if (
             thread_key(target) != key

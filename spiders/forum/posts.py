@@ -1,6 +1,7 @@
 """The elements that hold one post each → PostViews with ids that stay the same when a text is edited. Pure."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +17,14 @@ from spiders.forum.fields import (
     find_published,
 )
 from spiders.forum.text import text_of
-from spiders.forum.tree import Element, ancestors, elements, pick, signature
+from spiders.forum.tree import Element, ancestors, elements, length, prefer, signature, spaced
 from spiders.forum.view import PostView, Selectors
+
+_HEADER_WORDS = frozenset(
+    "posted written published by on at the av af von den kl klo klokken skrev skrevet skrivet skriven postad postat posted postet publicerad "
+    "publicerat publisert publiceret inlagt inlägg innlegg indlæg wrote says said säger sier siger sa kirjoitti lähetetty um uhr".split()
+)
+"""What a header may say besides author and date."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +44,9 @@ def read_posts(items: Sequence[Element], selectors: Selectors, sheet: Sheet, num
     known = set(items)
     nested = {id(item): [e for e in elements(item) if e in known and e is not item] for item in items}
     texts = _text_elements(items, selectors, sheet, nested)
-    drafts = [_draft(item, texts[i], selectors, sheet, nested[id(item)]) for i, item in enumerate(items)]
+    drafts = [
+        _draft(item, texts[i], selectors, sheet, nested[id(item)], known) for i, item in enumerate(items)
+    ]
     drafts = [d for d in drafts if d.text]
     return [
         PostView(
@@ -52,30 +61,59 @@ def read_posts(items: Sequence[Element], selectors: Selectors, sheet: Sheet, num
     ]
 
 
-def _draft(item: Element, text: Element, selectors: Selectors, sheet: Sheet, nested: list[Element]) -> Draft:
+def _draft(
+    item: Element,
+    text: Element,
+    selectors: Selectors,
+    sheet: Sheet,
+    nested: list[Element],
+    known: set[Element],
+) -> Draft:
     inside = set(elements(text)) if text is not item else set()
-    date = _own_published(item, selectors, sheet, text, nested)
+    below = {e for n in nested for e in elements(n)}
+    date = _own_published(item, selectors, sheet, text, nested) or _own_published(
+        item, selectors, sheet, None, nested
+    )
+    lead = _lead(item, known) if date is None else None
+    date = date or (find_published(lead, selectors.time, sheet) if lead is not None else None)
     shown = date.element if date else None
-    hidden = inside | {e for n in nested for e in elements(n)}
+    hidden = below if shown in inside else inside | below
     author, by = find_author(item, selectors.author, sheet, shown, hidden)
+    ids = [
+        *candidate_ids(item, selectors.id, sheet, hidden),
+        *(candidate_ids(lead, "", sheet) if lead is not None else ()),
+    ]
     return Draft(
         item=item,
         author=author,
         text=words_of(item, text, shown, by, nested),
         date=date.found if date else None,
-        ids=tuple(candidate_ids(item, selectors.id, sheet, hidden))[:40],
+        ids=tuple(ids)[:40],
         edited=find_edited(item, sheet) if not nested else None,
     )
 
 
 def _own_published(
-    item: Element, selectors: Selectors, sheet: Sheet, text: Element, nested: list[Element]
+    item: Element, selectors: Selectors, sheet: Sheet, text: Element | None, nested: list[Element]
 ) -> Dated | None:
     """The date of a post that holds its replies: the first one that belongs to none of them."""
     found = find_published(item, selectors.time, sheet, text)
     if found is None or found.element is None or not any(a in nested for a in ancestors(found.element)):
         return found
     return None
+
+
+def _lead(item: Element, known: set[Element]) -> Element | None:
+    """A short header that stands before the post instead of in it (bbPress)."""
+    before = item.getprevious()
+    return (
+        before
+        if before is not None
+        and isinstance(before.tag, str)
+        and before not in known
+        and length(before) <= 120
+        else None
+    )
 
 
 def words_of(
@@ -95,7 +133,8 @@ def _whole_line(part: Element, text: Element) -> Element:
     for node in ancestors(part):
         if node is text or node is text.getparent():
             break
-        if sum(len(t.strip()) for t in node.itertext()) > sum(len(t.strip()) for t in part.itertext()) + 30:
+        said = spaced(node).replace(spaced(part), " ")
+        if not all(word.lower() in _HEADER_WORDS for word in re.findall(r"[^\W\d]+", said)):
             break
         best = node
     return best
@@ -109,7 +148,7 @@ def _text_elements(
     path: tuple[str, ...] | None = None
     for item in items:
         hidden = {e for n in nested[id(item)] for e in elements(n)}
-        found = [e for e, _ in pick(item, selectors.text) if e is not None and e not in hidden]
+        found = [e for e, _ in prefer(item, selectors.text) if e is not None and e not in hidden]
         if found:
             chosen.append(found[0])
             continue
@@ -179,7 +218,7 @@ def _weights(level: Sequence[Element], parts: set[Element]) -> dict[str, int]:
     for node in level:
         for step, child in _steps(node):
             if child not in parts:
-                texts.setdefault(step, set()).add(text_of(child, parts))
+                texts.setdefault(step, set()).add(re.sub(r"\d+", "0", text_of(child, parts)))
     return {step: sum(map(len, found)) for step, found in texts.items()}
 
 

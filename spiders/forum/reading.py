@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
-from spiders.forum.addresses import absolute, canonical, looks_like_topic, page_number, same_host, thread_key
+from spiders.forum.addresses import (
+    absolute,
+    canonical,
+    is_trap,
+    looks_like_topic,
+    page_number,
+    same_host,
+    thread_key,
+)
 from spiders.forum.dates import Reckoning, is_month_first
 from spiders.forum.engines import ENGINES
 from spiders.forum.fields import Sheet
@@ -17,11 +25,14 @@ from spiders.forum.listing import is_title_link, linked_threads, selected_thread
 from spiders.forum.paging import next_page, other_pages
 from spiders.forum.posts import read_posts
 from spiders.forum.repeated import find_items
-from spiders.forum.structured import MARKED_UP, json_ld
+from spiders.forum.structured import MARKED_UP, MICROFORMATS, json_ld
+from spiders.forum.text import text_of
 from spiders.forum.tree import Element, elements, parse, pick, plain
 from spiders.forum.view import Kind, PageView, PostView, Selectors, ThreadLink
 
 MAX_ITEMS = 2_000
+RECOGNISED: dict[str, Selectors] = {**MARKED_UP, **ENGINES, **MICROFORMATS}
+"""In the order of belief; themes sprinkle microformats over anything, so an engine's own markup comes before them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +79,7 @@ def read_page(
 
 
 def _engine(by: str) -> Selectors:
-    return ENGINES.get(by) or MARKED_UP.get(by) or Selectors()
+    return RECOGNISED.get(by, Selectors())
 
 
 def _own_address(root: Element, url: str) -> str:
@@ -106,9 +117,9 @@ def _best_reading(root: Element, html: str, own: Selectors, sheet: Sheet) -> Rea
         return _select(root, "selectors", own, sheet, number)
     posts, threads, title = json_ld(root, sheet, number)
     readings = [Reading(by="json-ld", posts=posts, threads=threads, title=title)]
-    readings += [_select(root, name, given, sheet, number) for name, given in (MARKED_UP | ENGINES).items()]
+    readings += [_select(root, name, given, sheet, number) for name, given in RECOGNISED.items()]
     best = max(readings, key=lambda reading: reading.weight)
-    if own.row and not best.posts:
+    if not best.posts and len(_engine_rows(root, own, sheet)) > 1:
         return best
     if len(best.posts) <= 1 and not any(reading.threads for reading in readings):
         best = _with_unmarked(best, html, own, sheet, number)
@@ -140,7 +151,7 @@ def _heading_links(item: Element, sheet: Sheet) -> list[str]:
         href = element.get("href") if element.tag == "a" else None
         if href and is_title_link(element) and len(plain(element)) > 1 and not href.startswith("#"):
             target = absolute(sheet.url, href)
-            if target and same_host(target, sheet.url) and thread_key(target) != here:
+            if target and same_host(target, sheet.url) and thread_key(target) != here and not is_trap(target):
                 found.append(thread_key(target))
     return found
 
@@ -163,29 +174,34 @@ def _with_unmarked(best: Reading, html: str, own: Selectors, sheet: Sheet, numbe
 
 
 def _are_rows(items: Sequence[Element], sheet: Sheet) -> bool:
-    """Whether most of what the blocks say is the text of links to other pages: rows of a list, not posts."""
-    here, rows = thread_key(sheet.url), 0
-    for item in items:
-        whole = len(plain(item))
-        links = [
-            e
-            for e in elements(item)
-            if e.tag == "a" and e.get("href") and not (e.get("href") or "").startswith("#")
-        ]
-        away = [
-            e
-            for e in links
-            if (u := absolute(sheet.url, e.get("href"))) and thread_key(u) != here and same_host(u, sheet.url)
-        ]
-        rows += bool(away) and max(len(plain(e)) for e in away) >= 0.3 * whole
-    return rows >= 0.6 * len(items)
+    """Whether the blocks say little but the text of links to other pages: rows of a list, not posts."""
+    return sum(_is_row(item, sheet) for item in items) >= 0.6 * len(items)
+
+
+def _is_row(item: Element, sheet: Sheet) -> bool:
+    here = thread_key(sheet.url)
+    away = set()
+    for element in elements(item):
+        href = element.get("href") if element.tag == "a" else None
+        target = absolute(sheet.url, href) if href and not href.startswith("#") else ""
+        if target and same_host(target, sheet.url) and thread_key(target) != here and not is_trap(target):
+            away.add(element)
+    rest = re.sub(r"[\d\W]+", " ", text_of(item, away)) if away else ""
+    return bool(away) and len(rest) < max(30, max(len(plain(e)) for e in away))
+
+
+def _engine_rows(root: Element, own: Selectors, sheet: Sheet) -> list[ThreadLink]:
+    """The threads in the rows of the source's own selectors, or of the engine whose markup finds most."""
+    if own.row or own.link:
+        return selected_threads(root, own, sheet)
+    engines = [selected_threads(root, given, sheet) for given in RECOGNISED.values() if given.row]
+    return max(engines, key=len, default=[])
 
 
 def _threads(root: Element, own: Selectors, sheet: Sheet, best: Reading) -> list[ThreadLink]:
     if own.row or own.link:
         return selected_threads(root, own, sheet)
-    engines = [selected_threads(root, given, sheet) for given in (ENGINES | MARKED_UP).values() if given.row]
-    chosen = max(engines, key=len, default=[])
+    chosen = _engine_rows(root, own, sheet)
     if best.posts:
         return chosen if len(chosen) > 1 and not looks_like_topic(sheet.url) else []
     found = {thread_key(link.url): link for link in [*chosen, *best.threads]}

@@ -174,6 +174,8 @@ def _rest(node: Element, date: Element) -> int:
 def _words_besides(item: Element, sheet: Sheet) -> str:
     """What an item says apart from its date and its author."""
     date = next((e for e in elements(item) if own_date(e, sheet.reckoning)), None)
+    if date is item:
+        return ""
     _, author = find_author(item, "", sheet, date)
     return text_of(item, {e for e in (date, author) if e is not None and e is not item})
 

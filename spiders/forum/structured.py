@@ -28,6 +28,8 @@ MARKED_UP: dict[str, Selectors] = {
         author='[rel~="sioc:has_creator"], [property~="author"], [property~="foaf:name"]',
         time='[property*="dc:date"], [property~="datePublished"], [property~="dc:created"]',
     ),
+}
+MICROFORMATS: dict[str, Selectors] = {
     "microformats": Selectors(
         post=".h-entry, .hentry, .h-cite",
         text=".e-content, .entry-content",

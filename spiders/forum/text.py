@@ -74,7 +74,12 @@ def _is_chrome(element: Element) -> bool:
         return True
     if _CHROME.search(element.get("class") or "") and length(element) <= _CHROME_CHARS:
         return True
-    clickable = element.tag == "a" or element.get("role") == "button"
+    return is_button(element)
+
+
+def is_button(element: Element) -> bool:
+    """Something to click that acts on a post: Reply, Gilla, Siter …"""
+    clickable = element.tag in {"a", "button"} or element.get("role") == "button"
     return clickable and length(element) < 40 and bool(_BUTTON_WORDS.fullmatch(plain(element)))
 
 

@@ -34,6 +34,11 @@ def length(element: Element) -> int:
     return sum(len(part.strip()) for part in element.itertext())
 
 
+def spaced(element: Element) -> str:
+    """All text of a small element on one line, a space between elements."""
+    return " ".join(" ".join(element.itertext()).split())
+
+
 def ancestors(element: Element) -> Iterator[Element]:
     """Parent, grandparent …, nearest first."""
     node = element.getparent()
@@ -60,6 +65,11 @@ def signature(element: Element) -> str:
 def elements(root: Element) -> Iterator[Element]:
     """Every real element below and including `root`, in document order."""
     return (node for node in root.iter() if isinstance(node.tag, str))
+
+
+def prefer(element: Element, css: str) -> list[tuple[Element | None, str]]:
+    """Like `pick`, but what an earlier alternative of `a, b` finds comes before what a later one finds."""
+    return [found for part in re.split(r",(?![^(\[]*[)\]])", css) for found in pick(element, part.strip())]
 
 
 def pick(element: Element, css: str) -> list[tuple[Element | None, str]]:

@@ -217,7 +217,7 @@ class Walk:
         )
         for key, link in self._weak.items():
             rows = self._rows(key)
-            known = max((r.newest_post_at for r in rows if r.newest_post_at), default=None)
+            known = max((at for r in rows for at in (r.newest_post_at, r.fetched_at) if at), default=None)
             changed = key in newest and (known is None or newest[key] > known)
             if rows and (changed or not complete):
                 self._continue(key, rows, link, step, changed=changed)

@@ -45,9 +45,10 @@ def crisis_texts(*moods: str) -> set[str]:
 
 
 def bare(text: str) -> str:
-    text = re.sub(r"\{\w+\}|\b\d\d[:.]\d\d\b|\bi (natt|morse|morges|dag|kväll|kveld)\b", "", text.casefold())
-    plain = text.replace("aa", "a").replace("ae", "a").replace("oe", "o")
-    return re.sub(r"[^a-z]", "", plain.translate(str.maketrans("åäöæø", "aaoao")).replace("aa", "a"))
+    plain = text.casefold().translate(str.maketrans("åäöæø", "aaoao"))
+    plain = plain.replace("aa", "a").replace("ae", "a").replace("oe", "o")
+    plain = re.sub(r"\{\w+\}|\b\d\d[:.]\d\d\b|\bi (natt|morse|morges|dag|kvall|kveld)\b", "", plain)
+    return re.sub(r"[^a-z]", "", plain)
 
 
 def voices(story: Story, start: datetime, end: datetime, *moods: str) -> set[str]:

@@ -285,6 +285,7 @@ def test_backoff_doubles_from_half_a_period_and_stops_at_six_hours() -> None:
     waits = [backoff(n, period=10 * MINUTE) / MINUTE for n in range(10)]
     assert waits == [0, 5, 10, 20, 40, 80, 160, 320, 360, 360]
     assert backoff(1, period=timedelta(seconds=10)) == MINUTE
+    assert backoff(50, period=timedelta(seconds=10)) == 6 * HOUR
     assert backoff(1, period=30 * DAY) == 6 * HOUR
 
 

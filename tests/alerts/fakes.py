@@ -1,0 +1,182 @@
+"""Incidents and Outbox in memory, with the promises of `listener.ports`, and makers of values for the
+tests."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from listener.incident import Act, Evidence, Incident, Level, Quote, State
+from listener.mention import Signal
+from listener.ports import Delivery
+
+NOW = datetime(2026, 3, 10, 2, 7, tzinfo=UTC)
+"""A Tuesday, 03:07 in Stockholm."""
+
+
+class MemoryLedger:
+    """Both ports over one pair of tables."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Incident] = {}
+        self.deliveries: dict[tuple[str, str], Delivery] = {}
+        self.lock = threading.RLock()
+        self.incidents = MemoryIncidents(self)
+        self.outbox = MemoryOutbox(self)
+
+
+class MemoryIncidents:
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self._ledger = ledger
+        self._acts: dict[tuple[str, str], tuple[datetime, Act, str, str]] = {}
+
+    def open_of(self, rule: str) -> Incident | None:
+        return next((i for i in self.recent() if i.rule == rule and i.state is not State.OVER), None)
+
+    def latest_of(self, rule: str) -> Incident | None:
+        return next((i for i in self.recent() if i.rule == rule), None)
+
+    def get(self, incident_id: str) -> Incident | None:
+        return self._ledger.stored.get(incident_id)
+
+    def save(
+        self, incident: Incident, *, was: Incident | None, now: datetime, channels: Sequence[str]
+    ) -> bool:
+        with self._ledger.lock:
+            if self._ledger.stored.get(incident.id) != was:
+                return False
+            self._ledger.stored[incident.id] = incident
+            for channel in channels:
+                row = self._ledger.deliveries.get((incident.id, channel))
+                self._ledger.deliveries[incident.id, channel] = (
+                    replace(row, version=row.version + 1, next_at=now)
+                    if row
+                    else Delivery(incident=incident.id, channel=channel, next_at=now)
+                )
+            return True
+
+    def recent(self, limit: int = 20) -> list[Incident]:
+        newest = sorted(self._ledger.stored.values(), key=lambda i: (i.opened_at, i.id), reverse=True)
+        return newest[:limit]
+
+    def record_act(
+        self, incident_id: str, act: Act, *, by: str, at: datetime, key: str, note: str = ""
+    ) -> bool:
+        if (incident_id, key) in self._acts:
+            return False
+        self._acts[incident_id, key] = (at, act, by, note)
+        return True
+
+    def acts(self, incident_id: str) -> list[tuple[datetime, Act, str, str]]:
+        return sorted(act for (of, _), act in self._acts.items() if of == incident_id)
+
+
+class MemoryOutbox:
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self._ledger = ledger
+
+    def due(self, now: datetime, limit: int = 20) -> list[Delivery]:
+        rows = [
+            d for d in self._ledger.deliveries.values() if _open(d, now) and d.next_at and d.next_at <= now
+        ]
+        return sorted(rows, key=lambda d: (d.next_at or now, d.incident, d.channel))[:limit]
+
+    def claim(self, delivery: Delivery, *, owner: str, now: datetime, lease: timedelta) -> Delivery | None:
+        with self._ledger.lock:
+            row = self._ledger.deliveries[delivery.incident, delivery.channel]
+            seen = (delivery.state, delivery.attempts, delivery.shown)
+            if not _open(row, now) or (row.state, row.attempts, row.shown) != seen:
+                return None
+            claimed = replace(
+                row,
+                state="sending",
+                owner=owner,
+                lease_until=now + lease,
+                attempts=row.attempts + 1,
+                first_try_at=row.first_try_at or now,
+            )
+            self._ledger.deliveries[delivery.incident, delivery.channel] = claimed
+            return claimed
+
+    def save(self, delivery: Delivery, *, owner: str) -> bool:
+        with self._ledger.lock:
+            row = self._ledger.deliveries[delivery.incident, delivery.channel]
+            if row.owner != owner or row.state != "sending":
+                return False
+            next_at = delivery.next_at
+            if next_at is None and row.version > delivery.version:
+                next_at = row.next_at
+            saved = replace(delivery, version=row.version, next_at=next_at)
+            if saved.state != "sending":
+                saved = replace(saved, owner="", lease_until=None)
+            if saved.state == "sent":
+                saved = replace(saved, attempts=0, first_try_at=None)
+            self._ledger.deliveries[delivery.incident, delivery.channel] = saved
+            return True
+
+    def of(self, incident_id: str) -> list[Delivery]:
+        return [d for (incident, _), d in sorted(self._ledger.deliveries.items()) if incident == incident_id]
+
+
+def _open(delivery: Delivery, now: datetime) -> bool:
+    free = delivery.lease_until is None or delivery.lease_until <= now
+    return delivery.shown < delivery.version and free
+
+
+def level(
+    signal: Signal = Signal.ANXIETY, observed: int = 41, expected: float = 6.2, high: float = 10
+) -> Level:
+    return Level(signal=signal, observed=observed, expected=expected, low=min(3, expected), high=high)
+
+
+def quote(mention: str, text: str, *, channel: str = "forum", at: datetime = NOW, url: str = "") -> Quote:
+    address = url or "https://forum.example/t/1"
+    return Quote(
+        mention=mention, text=text, channel=channel, source="trafikforum", url=address, published_at=at
+    )
+
+
+def evidence(*quotes: Quote, unheard: dict[str, str] | None = None) -> Evidence:
+    return Evidence(
+        channels={"forum": 29, "inbox": 9, "social": 3},
+        languages={"sv": 38, "nb": 3},
+        themes={"trust": 26, "price": 9},
+        words=("dragits", "dubbelt"),
+        quotes=quotes,
+        heard=19 - len(unheard or {}),
+        sources=19,
+        unheard=unheard or {},
+    )
+
+
+def incident(**changes: object) -> Incident:
+    """The alert of the design: opened at 03:07 local time."""
+    quotes = (
+        quote(
+            "m1", "Ser att det dragits två gånger och hyran ska ut i morgon.", at=NOW - timedelta(minutes=26)
+        ),
+        quote(
+            "m2",
+            "Har Fjelltele tömt mitt konto? Snälla svara nån.",
+            channel="inbox",
+            at=NOW - timedelta(minutes=15),
+        ),
+        quote("m3", "dubbeldragning här me, banken säger vänta 3 dagar", at=NOW - timedelta(minutes=9)),
+    )
+    whole = Incident(
+        id="1f" * 12,
+        rule="anxiety",
+        brand="fjelltele",
+        state=State.GROWING,
+        began_at=NOW - timedelta(minutes=52),
+        opened_at=NOW,
+        spiked_at=NOW,
+        ended_at=None,
+        levels=(level(), level(Signal.COMPLAINTS, 58, 21.3, 31)),
+        signals=(Signal.ANXIETY, Signal.COMPLAINTS),
+        peak=41,
+        peak_at=NOW,
+        severity=2,
+        evidence=evidence(*quotes, unheard={"trafikforum": "tyst sedan 00:40"}),
+    )
+    return replace(whole, **changes)  # type: ignore[arg-type]
