@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from alerts.plain import inert, shorten
+from alerts.plain import brief
 from listener.incident import Evidence, Quote
 from listener.mention import Mention, Score, Signal
 from listener.text import tokenise
@@ -104,7 +104,7 @@ def _strength(score: Score | None, signal: Signal) -> float:
 def _quote(mention: Mention) -> Quote:
     return Quote(
         mention=mention.id,
-        text=shorten(inert(mention.text), MAX_QUOTE),
+        text=brief(mention.text, MAX_QUOTE),
         channel=mention.channel,
         source=mention.source,
         url=mention.url,

@@ -111,10 +111,11 @@ def _opened(was: Incident | None, seen: Seen, now: datetime) -> Incident | None:
         return was
     began, lead = seen.began_at, seen.levels[0]
     if was is not None:
-        began = max(began, _next_step(was.spiked_at))
-        closed_by_hand = was.ended_at is not None and began < was.ended_at
-        if closed_by_hand and lead.observed <= REOPENS_ABOVE * was.peak:
+        # When it ended by itself, it ended at `spiked_at`.
+        same_spike = was.ended_at is not None and max(began, was.spiked_at) < was.ended_at
+        if same_spike and lead.observed <= REOPENS_ABOVE * was.peak:
             return was
+        began = min(max(began, _next_step(was.spiked_at)), now)
     return Incident(
         id=incident_id(seen.rule, began),
         rule=seen.rule,

@@ -15,14 +15,14 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from alerts.plain import inert, shorten
+from alerts.plain import brief, inert, shorten
 from alerts.words import TABLES, Words
 from listener.incident import Incident, Level, Quote, State
 
 FALLBACK_LANGUAGE = "en"
 MAX_FALLBACK = 1_000
 MAX_URL = 2_000
-_BRAND, _NAME, _REASON, _WORD = 60, 60, 120, 30
+_BRAND, _NAME, _REASON, _WORD, _QUOTE = 60, 60, 120, 30, 280
 _LISTED, _UNHEARD_LISTED = 3, 4
 _THIN_SPACE = "\u202f"
 _BREAKER = "\u200b"
@@ -89,7 +89,7 @@ class Teller:
         return f"{local:%Y-%m-%d} {clock}"
 
     def name(self, source: str) -> str:
-        return shorten(inert(self.names.get(source, source)), _NAME)
+        return brief(self.names.get(source, source), _NAME)
 
     def listed(self, items: Sequence[str]) -> str:
         """a, b och c."""
@@ -100,7 +100,9 @@ class Teller:
     def counted(self, counts: Mapping[str, int], names: Mapping[str, str], most: int = _LISTED) -> str:
         """forum (29) och inkorgen (9): the largest few."""
         largest = list(counts.items())[:most]
-        return self.listed([f"{names.get(key, inert(key))} ({number(count)})" for key, count in largest])
+        return self.listed(
+            [f"{names.get(key) or brief(key, _WORD)} ({number(count)})" for key, count in largest]
+        )
 
     def about(self, expected: float) -> str:
         return number(round(expected)) if expected >= 0.5 else self.say.almost_none
@@ -121,7 +123,7 @@ def build(
     newest = incident.ended_at or incident.spiked_at
     teller = Teller(say, zone, newest.astimezone(zone), source_names or {})
     paragraphs = [
-        _news(incident, shorten(inert(brand), _BRAND), teller),
+        _news(incident, brief(brand, _BRAND), teller),
         _numbers(incident, teller),
         _about(incident, teller),
         _where(incident, teller),
@@ -147,12 +149,14 @@ def number(value: int) -> str:
 def escape(text: str) -> str:
     """Text → mrkdwn that shows just this text: no markup, no mention, no link."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"[@#]|://", lambda found: found[0] + _BREAKER, escaped)
+    return re.sub(r"[@#]|:(?=//)", lambda found: found[0] + _BREAKER, escaped)
 
 
 def safe_link(url: str) -> tuple[str, str] | None:
     """(address that may be linked, its host as shown), or None. The host is shown in ASCII, so that a
     look-alike letter is seen; an address with a user name in it could pose as another and is refused."""
+    if len(url) > MAX_URL:
+        return None
     try:
         parts = urlsplit(inert(url))
         host = (parts.hostname or "").encode("idna").decode("ascii")
@@ -221,7 +225,7 @@ def _about(incident: Incident, teller: Teller) -> Paragraph:
     if evidence.themes:
         said.append(say.about.format(themes=teller.counted(evidence.themes, say.themes)))
     if evidence.words:
-        words = [say.quote.format(text=shorten(inert(word), _WORD)) for word in evidence.words]
+        words = [say.quote.format(text=brief(word, _WORD)) for word in evidence.words]
         said.append(say.striking.format(words=", ".join(words)))
     return Paragraph("about", (Span(" ".join(said)),))
 
@@ -239,9 +243,9 @@ def _where(incident: Incident, teller: Teller) -> Paragraph:
 
 
 def _quote(said: Quote, teller: Teller) -> Paragraph:
-    place = teller.say.channels.get(said.channel, inert(said.channel))
+    place = teller.say.channels.get(said.channel) or brief(said.channel, _WORD)
     spans = [
-        Span(teller.say.quote.format(text=shorten(inert(said.text), 280))),
+        Span(teller.say.quote.format(text=brief(said.text, _QUOTE))),
         Span(f" – {place}, {teller.time(said.published_at)}"),
     ]
     if link := safe_link(said.url):
@@ -257,7 +261,7 @@ def _heard(incident: Incident, teller: Teller) -> Paragraph:
     if not evidence.unheard:
         return Paragraph("status", (Span(say.heard_all.format(sources=number(evidence.sources))),))
     silent = [
-        f"{teller.name(source)}: {shorten(inert(why), _REASON)}" if why else teller.name(source)
+        f"{teller.name(source)}: {brief(why, _REASON)}" if why else teller.name(source)
         for source, why in list(evidence.unheard.items())[:_UNHEARD_LISTED]
     ]
     more = "; …" if len(evidence.unheard) > _UNHEARD_LISTED else ""
@@ -273,14 +277,14 @@ def _handled(incident: Incident, teller: Teller) -> Paragraph:
     over = incident.state is State.OVER
     said = [] if over else [say.level.format(severity=say.severities[incident.severity])]
     if incident.acknowledged_by and incident.acknowledged_at:
-        who = shorten(inert(incident.acknowledged_by), _NAME)
+        who = brief(incident.acknowledged_by, _NAME)
         said.append(say.taken.format(who=who, time=teller.time(incident.acknowledged_at)))
     elif not over:
         said.append(say.nobody_yet)
     if incident.snoozed_until and not over:
         said.append(say.snoozed.format(time=teller.time(incident.snoozed_until)))
     if incident.verdict:
-        verdict = say.verdicts.get(incident.verdict, shorten(inert(incident.verdict), _NAME))
+        verdict = say.verdicts.get(incident.verdict, brief(incident.verdict, _NAME))
         said.append(say.marked.format(verdict=verdict))
     return Paragraph("status", (Span(" ".join(said)),))
 

@@ -19,6 +19,11 @@ def inert(text: str) -> str:
     return "".join(clusters(line))
 
 
+def brief(text: str, limit: int) -> str:
+    """`inert` and at most `limit` characters; does not read all of a text that is far longer."""
+    return shorten(inert(text[: 8 * limit + 64]), limit)
+
+
 def shorten(text: str, limit: int) -> str:
     """At most `limit` characters, the last one "…" where something was left out; a family emoji stays whole
     or goes."""

@@ -6,6 +6,7 @@ Pure. Because archive and matcher use the same words, a query means the same in 
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_TEXT_CHARS = 20_000
 """Longer posts are cut here by `clean`."""
@@ -19,6 +20,8 @@ _WORD = re.compile(r"\w+")
 _TAG = re.compile(r"(?<!\w)[#@]\w+")
 _JOINERS = ("'", "’", "\u00ad", "\u200d")
 _JOINED = re.compile(rf"(?<=\w)[{''.join(_JOINERS)}]+(?=\w)")
+_REMEMBERED_TEXTS, _REMEMBERED_CHARS = 2_048, 2_000
+"""Two batches with their titles; some 10 MB at most times."""
 _NO_TAGS: frozenset[str] = frozenset()
 
 
@@ -41,10 +44,18 @@ def tokenise(text: str) -> Words:
     """Cut cleaned text into words: letters, digits and _ of any script; å ä ö æ ø stay themselves.
 
     An apostrophe or soft hyphen within a word joins. A # or @ within a word (an e-mail address) makes no tag.
+    Shorter texts are remembered for a while: matcher, fingerprint, index and scorer each want the words of the same post.
     """
+    return _remembered(text) if len(text) <= _REMEMBERED_CHARS else _cut(text)
+
+
+def _cut(text: str) -> Words:
     folded = _fold(text)
     tags = frozenset(_TAG.findall(folded)) if "#" in folded or "@" in folded else _NO_TAGS
     return Words(tuple(_WORD.findall(folded)), tags)
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED_TEXTS)(_cut)
 
 
 def _fold(text: str) -> str:

@@ -2,8 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
 
 import spiders.sources
 from listener.config import Source
@@ -11,13 +10,12 @@ from listener.errors import ConfigError
 from spiders.collector import Collector, read_options
 
 
-@cache
 def collectors() -> Mapping[str, Collector]:
-    """Kind → collector. Raises ConfigError when two modules claim one kind."""
+    """Kind → collector, for every kind. Raises ConfigError when two modules claim one kind."""
     return gather(spiders.sources.__path__, spiders.sources.__name__)
 
 
-def gather(folders: list[str], package: str) -> Mapping[str, Collector]:
+def gather(folders: Iterable[str], package: str) -> Mapping[str, Collector]:
     """The collectors of the modules in a package's folders, by kind."""
     found: dict[str, Collector] = {}
     where: dict[str, str] = {}
@@ -30,11 +28,13 @@ def gather(folders: list[str], package: str) -> Mapping[str, Collector]:
 
 
 def collector(kind: str) -> Collector:
-    """Raises ConfigError naming the known kinds."""
-    known = collectors()
+    """The collector of one kind; loads its module only (each brings large libraries). Raises ConfigError naming the
+    known kinds."""
+    known = [module.name for module in pkgutil.iter_modules(spiders.sources.__path__)]
     if kind not in known:
         raise ConfigError(f"source kind {kind!r} is unknown; known: {', '.join(known)}")
-    return known[kind]
+    found: Collector = importlib.import_module(f"{spiders.sources.__name__}.{kind}").COLLECTOR
+    return found
 
 
 def check_options(source: Source) -> None:

@@ -33,7 +33,7 @@ SETTINGS: dict[str, Any] = {
     "beat_schedule": {
         "plan": {"task": "lyhord.plan", "schedule": 5.0, "options": {"expires": 5.0}},
         "detect": {"task": "lyhord.detect", "schedule": 60.0, "options": {"expires": 60.0}},
-        "sweep": {"task": "lyhord.sweep", "schedule": 15.0, "options": {"expires": 15.0}},
+        "sweep": {"task": "lyhord.sweep", "schedule": 10.0, "options": {"expires": 10.0}},
     },
 }
 

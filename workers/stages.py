@@ -30,7 +30,8 @@ from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=90)
+LEASE = timedelta(seconds=15)
+"""Short, so that what a killed service left is taken up at once; kept alive three times in its length."""
 CRAWL_LIMITS = Limits(seconds=900, cpu_seconds=600)
 SCORE_BATCH = 500
 ARRIVALS_SPAN = timedelta(days=28)

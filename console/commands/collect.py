@@ -2,10 +2,11 @@
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
-from rich.progress import TaskID
+from rich.progress import Progress, TaskID
 
 from console.commands.common import ConfigOption, JsonOption, opened
 from console.terminal import progress, remark, say, say_json
@@ -15,6 +16,7 @@ from workers import stages
 from workers.runtime import Runtime
 
 AT_ONCE = 2
+REFRESH = 0.3
 
 
 def collect(
@@ -51,36 +53,51 @@ def collect(
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One source that is being read."""
+
+    source: str
+    run: int
+    outcome: Future[Run | None]
+    bar: TaskID
+
+
 def _collect(ids: list[str], runtime: Runtime, *, recheck: bool, json_lines: bool) -> int:
-    stop, failed = threading.Event(), 0
+    """Read and report; returns how many failed."""
+    stop = threading.Event()
     with ThreadPoolExecutor(AT_ONCE) as pool, progress() as bars:
-        running: dict[str, tuple[int, Future[Run | None], TaskID]] = {}
-        for source_id in ids:
-            run_id = runtime.ledger.runs.plan(source_id, runtime.clock(), "manual")
-            if run_id is None:
-                raise ConfigError(f"source {source_id}: was asked for twice in the same instant")
-            bar = bars.add_task(source_id, total=None)
-            running[source_id] = (
-                run_id,
-                pool.submit(stages.collect, runtime, run_id, recheck=recheck, stop=stop),
-                int(task),
-            )
+        readings = [_start(source, runtime, pool, bars, stop, recheck=recheck) for source in ids]
         try:
-            while not all(future.done() for _, future, _ in running.values()):
-                stop.wait(0.3)
-                for source_id, (run_id, _, task) in running.items():
-                    bars.update(
-                        bars.task_ids[task],
-                        description=f"{source_id}: {_so_far(stages.progress(runtime, run_id))}",
-                    )
+            while not all(reading.outcome.done() for reading in readings):
+                stop.wait(REFRESH)
+                for reading in readings:
+                    words = _so_far(stages.progress(runtime, reading.run))
+                    bars.update(reading.bar, description=f"{reading.source}: {words}")
         except KeyboardInterrupt:
             stop.set()
             remark("Stopping; what was read so far is stored.", attention=True)
-        for source_id, (run_id, future, _) in running.items():
-            failed += _report(
-                source_id, future.result(), stages.progress(runtime, run_id), json_lines=json_lines
-            )
-    return failed
+        outcomes = [(reading, reading.outcome.result()) for reading in readings]
+    return sum(
+        _report(reading.source, run, stages.progress(runtime, reading.run), json_lines=json_lines)
+        for reading, run in outcomes
+    )
+
+
+def _start(
+    source: str,
+    runtime: Runtime,
+    pool: ThreadPoolExecutor,
+    bars: Progress,
+    stop: threading.Event,
+    *,
+    recheck: bool,
+) -> Reading:
+    run = runtime.ledger.runs.plan(source, runtime.clock(), "manual")
+    if run is None:
+        raise ConfigError(f"source {source}: was asked for twice in the same instant")
+    outcome = pool.submit(stages.collect, runtime, run, recheck=recheck, stop=stop)
+    return Reading(source, run, outcome, bars.add_task(source, total=None))
 
 
 def _so_far(tally: Tally) -> str:

@@ -11,7 +11,7 @@ from console.demo.writing import Author, Crowd, Draft, DraftPost, fill, in_habit
 POSTS = 1740
 BRAND_SHARE = 0.52
 SWEDISH_SHARE = 0.6
-NEW_THREAD = 0.06
+NEW_THREAD = 0.045
 ASIDE = 0.2
 SHORT = 70
 REST = timedelta(days=9)
@@ -183,7 +183,7 @@ class Forum:
         return "replies"
 
     def _deck(self, topic: Topic, mood: str) -> Deck:
-        key = (self._texts.topics.index(topic), mood)
+        key = (id(topic), mood)
         if key not in self._decks:
             self._decks[key] = Deck(getattr(topic, mood), self._rng)
         return self._decks[key]

@@ -106,7 +106,7 @@ def time_words(at: datetime, language: str, rng: Random) -> dict[str, str]:
         if at.hour < 17
         else evening
     )
-    clock = at - timedelta(minutes=rng.randrange(6, 45))
+    clock = at - timedelta(minutes=rng.randrange(20, 50))
     return {"today": today, "clock": clock.strftime("%H:%M" if language == "sv" else "%H.%M")}
 
 

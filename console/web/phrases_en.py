@@ -69,6 +69,7 @@ ENGLISH = {
     # mentions
     "why": "Why?", "why_anxiety": "anxiety", "why_complaint": "complaint", "why_sentiment": "tone",
     "model": "Scored by {model}.", "why_none": "No words decided.", "whole_text": "Whole text", "visit": "To the source",
+    "any_source": "All sources",
     "any_channel": "All channels", "any_language": "All languages", "any_theme": "All themes", "any_signal": "All voices",
     "filter": "Show", "clear": "Clear", "older": "Older", "newest_first": "Back to the newest",
     "found": "{count}.", "found_span": "{count}, {span}.", "found_none": "No mentions here.",

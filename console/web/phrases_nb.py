@@ -67,6 +67,7 @@ NORWEGIAN = {
     # mentions
     "why": "Hvorfor?", "why_anxiety": "uro", "why_complaint": "klage", "why_sentiment": "tone",
     "model": "Vurdert av {model}.", "why_none": "Ingen ord avgjorde.", "whole_text": "Hele teksten", "visit": "Til kilden",
+    "any_source": "Alle kilder",
     "any_channel": "Alle kanaler", "any_language": "Alle språk", "any_theme": "Alle temaer", "any_signal": "Alle stemmer",
     "filter": "Vis", "clear": "Nullstill", "older": "Eldre", "newest_first": "Til de nyeste",
     "found": "{count}.", "found_span": "{count}, {span}.", "found_none": "Ingen omtaler her.",

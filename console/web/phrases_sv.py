@@ -67,6 +67,7 @@ SWEDISH = {
     # mentions
     "why": "Varför?", "why_anxiety": "oro", "why_complaint": "klagomål", "why_sentiment": "ton",
     "model": "Bedömt av {model}.", "why_none": "Inga ord avgjorde.", "whole_text": "Hela texten", "visit": "Till källan",
+    "any_source": "Alla källor",
     "any_channel": "Alla kanaler", "any_language": "Alla språk", "any_theme": "Alla teman", "any_signal": "Alla röster",
     "filter": "Visa", "clear": "Rensa", "older": "Äldre", "newest_first": "Till de nyaste",
     "found": "{count}.", "found_span": "{count}, {span}.", "found_none": "Inga omnämnanden här.",

@@ -97,6 +97,7 @@ def mentions(request: Request) -> Response:
         request, "mentions.html", status=400 if error else 200, rows=rows, filters=filters, found=shown, error=error,
         older=filters.after(shown[-1]).link() if len(found) > PER_PAGE else "",
         newest_link=replace(filters, before=None).link() if filters.before else "", count=count, names=_names(rows),
+        clear_source=replace(filters, source="", before=None).link(),
         clear_time=replace(filters, start=None, end=None, before=None).link(), nothing=not desk.archive.total(),
     )  # fmt: skip
 

@@ -34,6 +34,11 @@ WAL_TRIES = 200
 MIGRATION_LOCK = 0x6C79686F7264
 """PostgreSQL advisory lock held while migrating: any number, the same everywhere."""
 
+_SQLITE_FULL = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
+"""Disk or page limit; and no room for the -shm file that WAL needs to begin."""
+_POSTGRESQL_FULL = "53100"
+"""disk_full"""
+
 _INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
@@ -187,9 +192,9 @@ def _begin(connection: Connection) -> None:
 
 
 def _is_full(cause: BaseException) -> bool:
-    """SQLite: disk or page limit; PostgreSQL: 53100 disk_full."""
     return (
-        getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(cause, "sqlstate", "") == "53100"
+        getattr(cause, "sqlite_errorname", "") in _SQLITE_FULL
+        or getattr(cause, "sqlstate", "") == _POSTGRESQL_FULL
     )
 
 

@@ -9,6 +9,7 @@ import hashlib
 import html
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +22,11 @@ import feedparser
 from spiders.feed.markup import text_of
 
 MAX_ENTRIES = 2000
+_ROOT = re.compile(r"<(rss|feed|rdf:rdf|channel|atom:feed)[\s>]", re.IGNORECASE)
 _ENDS = ("</rss>", "</feed>", "</rdf:rdf>", "</channel>")
+_MAIL_AND_NAME = re.compile(r"[^\s()]+@[^\s()]+\s*\(([^()]+)\)")
 _TAIL = 2000
-"""Characters at the end in which a whole feed closes; caches like to add comments after that."""
+"""Characters within which a feed opens, and closes; licences and caches put comments before and after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +88,18 @@ def _id_without_guid(entry: Entry) -> str:
 
 
 def _from_xml(text: str, address: str) -> Feed | None:
+    if not _ROOT.search(text[:_TAIL]):
+        return None
     stream = io.BytesIO(
         text.encode("utf-8", "replace")
     )  # a stream: anything else might be taken for a file name
     parsed = feedparser.parse(
         stream,
-        response_headers={"content-type": "application/xml; charset=utf-8", "content-location": address},
+        response_headers={"content-type": "application/xml; charset=utf-8"},
         resolve_relative_uris=False,
         sanitize_html=False,
     )
-    if not parsed.version:
+    if not parsed.get("version"):
         return None
     raw = list(parsed.entries)
     oddities = []
@@ -138,9 +143,12 @@ def _xml_text(raw: Mapping[str, Any]) -> str:
 
 
 def _author(raw: Mapping[str, Any]) -> str:
+    """RSS writes "mail@example.org (Name)"; the others name the name."""
+    written = _string(raw.get("author")).strip()
+    if mail := _MAIL_AND_NAME.fullmatch(written):
+        return mail[1].strip()
     detail = raw.get("author_detail")
-    name = detail.get("name") if isinstance(detail, Mapping) else ""
-    return _string(name or raw.get("author")).strip()
+    return _string(detail.get("name") if isinstance(detail, Mapping) else "").strip() or written
 
 
 def _reply_target(raw: Mapping[str, Any]) -> str:

@@ -27,7 +27,8 @@ class _Words:
         self._break(tag)
 
     def data(self, text: str) -> None:
-        if not self._silent:
+        between_lines = text.isspace() and (not self._parts or self._parts[-1].endswith("\n"))
+        if not self._silent and not between_lines:
             self._parts.append(text.replace("\n", " "))
 
     def comment(self, text: str) -> None:
@@ -37,9 +38,10 @@ class _Words:
         return "".join(self._parts)
 
     def _break(self, tag: str) -> None:
-        if tag in _PARAGRAPHS:
+        last = self._parts[-1] if self._parts else "\n\n"
+        if tag in _PARAGRAPHS and last != "\n\n":
             self._parts.append("\n\n")
-        elif tag in _LINES:
+        elif tag in _LINES and not last.endswith("\n"):
             self._parts.append("\n")
 
 

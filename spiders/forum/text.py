@@ -5,8 +5,9 @@ Pure; walks the tree without recursion, so nesting cannot overflow the stack.
 
 import re
 from collections.abc import Collection
+from itertools import islice
 
-from spiders.forum.tree import Element, length, names, plain
+from spiders.forum.tree import Element, ancestors, length, names, plain
 
 _DROPPED = frozenset(
     "script style noscript template svg button select input textarea iframe object embed canvas nav video audio map option label head".split()
@@ -109,7 +110,7 @@ def _collect(root: Element, without: Collection[Element], quotes: bool) -> str:
         elif node.tag == "img":
             parts.append(_image(node))
         else:
-            _push(node, stack, in_pre=node.tag == "pre")
+            _push(node, stack, in_pre=node.tag == "pre" or any(a.tag == "pre" for a in islice(ancestors(node), 4)))
     return "".join(parts)
 
 

@@ -16,7 +16,8 @@ MAX_DEPTH = 200
 
 def parse(html: str) -> Element:
     """The root element of any text; never fails."""
-    root = Selector(text=html or "<html></html>", type="html").root
+    sound = html.encode("utf-8", "replace").decode()  # lone surrogates cannot be parsed
+    root = Selector(text=sound or "<html></html>", type="html").root
     return root if hasattr(root, "iter") else Selector(text="<html></html>", type="html").root
 
 

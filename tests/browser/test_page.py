@@ -12,10 +12,10 @@ from tests.console.serving import serving
 pytestmark = pytest.mark.browser
 
 CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
 INCIDENT = "/incidents/3f9c1a77e0b24d58"
 PAGES = ("/", "/?range=7d", "/?range=35d", "/mentions", "/incidents", INCIDENT, "/sources")
 TEXT_AA, GRAPHIC_AA = 4.5, 3.0
@@ -54,7 +54,9 @@ class Visit:
 @pytest.fixture
 def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Parametrise indirectly with the options of a browser context."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **getattr(request, "param", {})})
+    context = browser.new_context(
+        **{"viewport": {"width": 1280, "height": 800}, **getattr(request, "param", {})}
+    )
     yield Visit(context, address)
     context.close()
 
@@ -173,14 +175,16 @@ def test_hovering_moves_nothing(visit: Visit) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("visit", [{"viewport": {"width": 320, "height": 640}}], indirect=True)
-@pytest.mark.parametrize("path", [*PAGES, "/mentions?q=(" + "a" * 300, "/nowhere"])
-def test_a_narrow_screen_never_scrolls_sideways(visit: Visit, path: str) -> None:
-    page = visit.open(path)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    for box in page.locator("h1, nav a, button, input[type=search], .figure").all():
-        where = box.bounding_box()
-        assert where is None or where["x"] + where["width"] <= 320
+RIGHT_EDGES = """() => [...document.querySelectorAll("h1, nav a, button, input, .figure, blockquote, .stacks td")]
+    .map(element => element.getBoundingClientRect()).filter(box => box.width).map(box => box.right)"""
+
+
+@options(viewport={"width": 320, "height": 640})
+def test_a_narrow_screen_never_scrolls_sideways(visit: Visit) -> None:
+    for path in (*PAGES, "/mentions?q=(" + "a" * 300, "/nowhere"):
+        page = visit.open(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+        assert max(page.evaluate(RIGHT_EDGES)) <= 320, path
 
 
 def test_there_are_two_sizes_and_two_weights(visit: Visit) -> None:
@@ -211,7 +215,11 @@ def contrast(one: str, other: str) -> float:
 
 
 def token(page: Page, name: str) -> str:
-    value = str(page.evaluate("name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()", name))
+    value = str(
+        page.evaluate(
+            "name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()", name
+        )
+    )
     assert re.fullmatch("#[0-9a-f]{6}", value), f"--{name} is {value!r}"
     return value
 
@@ -221,7 +229,16 @@ def test_text_and_lines_stand_out_enough_in_light_and_dark(visit: Visit) -> None
     page = visit.open("/")
     for ground in ("--paper", "--raised"):
         behind = token(page, ground)
-        for name in ("--ink", "--quiet", "--link", "--alarm", "--volume", "--complaints", "--anxiety", "--negative"):
+        for name in (
+            "--ink",
+            "--quiet",
+            "--link",
+            "--alarm",
+            "--volume",
+            "--complaints",
+            "--anxiety",
+            "--negative",
+        ):
             assert contrast(token(page, name), behind) >= TEXT_AA, (name, ground)
     assert contrast(token(page, "--field"), token(page, "--paper")) >= GRAPHIC_AA
 
@@ -229,7 +246,7 @@ def test_text_and_lines_stand_out_enough_in_light_and_dark(visit: Visit) -> None
 def test_dark_is_really_dark_and_light_is_light(browser: Browser, address: str) -> None:
     grounds = []
     for scheme in ("light", "dark"):
-        context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+        context = browser.new_context(color_scheme=scheme)
         grounds.append(luminance(token(Visit(context, address).page, "--paper")))
         context.close()
     assert grounds[0] > 0.9
@@ -237,9 +254,20 @@ def test_dark_is_really_dark_and_light_is_light(browser: Browser, address: str) 
 
 
 def test_hostile_text_does_nothing_in_a_real_browser(browser: Browser) -> None:
-    texts = ("<script>window.owned=1</script>", '"><img src=x onerror="window.owned=1">', "<svg onload=window.owned=1>")
+    texts = (
+        "<script>window.owned=1</script>",
+        '"><img src=x onerror="window.owned=1">',
+        "<svg onload=window.owned=1>",
+    )
     mentions = [
-        fakes.mention(i, text, fakes.NOW, url="javascript:window.owned=1", title=text, score=fakes.score_of("sv", word=text))
+        fakes.mention(
+            i,
+            text,
+            fakes.NOW,
+            url="javascript:window.owned=1",
+            title=text,
+            score=fakes.score_of("sv", word=text),
+        )
         for i, text in enumerate(texts)
     ]
     with serving(fakes.desk(mentions)) as port:

@@ -53,7 +53,12 @@ class Client:
     cookie: str = ""
 
     def ask(
-        self, path: str, *, method: str = "GET", form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         own = {"Host": f"127.0.0.1:{self.port}"}
         if self.cookie:
@@ -65,7 +70,9 @@ class Client:
             body = urlencode(form) if form is not None else None
             connection.request(method, path, body, {**own, **(headers or {})})
             response = connection.getresponse()
-            answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read().decode())
+            answer = Answer(
+                response.status, {k.lower(): v for k, v in response.getheaders()}, response.read().decode()
+            )
         finally:
             connection.close()
         if given := answer.headers.get("set-cookie"):

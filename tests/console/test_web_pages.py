@@ -43,7 +43,9 @@ def title(html: str) -> str:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_answers_in_its_first_line_with_no_inline_style_or_script(crisis: Client, path: str) -> None:
+def test_every_page_answers_in_its_first_line_with_no_inline_style_or_script(
+    crisis: Client, path: str
+) -> None:
     answer = crisis.ask(path)
     assert answer.status == 200
     assert title(answer.text)
@@ -56,14 +58,18 @@ def test_the_overview_tells_the_news_the_numbers_and_who_is_not_heard(crisis: Cl
     assert title(html) == "Oron växer sedan 02:15."
     said = words(html)
     assert "39 oroliga röster den senaste timmen, vanligen 0 (0–2). 20 klagomål" in said
-    assert "Ida har tagit hand om det. 5 av 6 källor hörda. Inte hörda: Trafikforum (tyst sedan 00:40)." in said
+    assert (
+        "Ida har tagit hand om det. 5 av 6 källor hörda. Inte hörda: Trafikforum (tyst sedan 00:40)." in said
+    )
     assert "Senast hört för 2 min sedan." in said
     assert "Streckat: ej hört." in said
 
 
 def test_the_point_in_the_chart_and_the_list_behind_it_say_the_same_number(crisis: Client) -> None:
     html = crisis.ask("/").text
-    newest = re.findall(r'<a href="(/mentions\?[^"]*signal=anxiety[^"]*)"[^>]*><span class="tip"><b>([^<]+)', html)[-1]
+    newest = re.findall(
+        r'<a href="(/mentions\?[^"]*signal=anxiety[^"]*)"[^>]*><span class="tip"><b>([^<]+)', html
+    )[-1]
     assert newest[1] == "39 oroliga röster"
     listed = crisis.ask(unescape(newest[0])).text
     assert title(listed) == "39 oroliga röster, lör 14 mars 06:10–07:10."
@@ -89,6 +95,15 @@ def test_pages_of_a_long_list_follow_each_other_without_gaps_or_repeats(crisis: 
     assert len(seen) == len(set(seen)) == 120
     times = [m.published_at for i in seen for m in fakes.WORLD if m.id == i]
     assert times == sorted(times, reverse=True)
+
+
+def test_a_source_is_named_where_its_mentions_are_listed(crisis: Client) -> None:
+    html = crisis.ask("/mentions?source=inkorgen&signal=anxiety").text
+    assert (
+        '<p class="quiet narrowing">Inkorgen · <a href="/mentions?brand=fjelltele&amp;signal=anxiety">Alla källor'
+        in html
+    )
+    assert set(re.findall(r"<span>(Inkorgen|Nätforum|Mobilprat|Torget)</span>", html)) == {"Inkorgen"}
 
 
 def test_a_mention_says_why_and_links_out_safely(crisis: Client) -> None:
@@ -138,7 +153,11 @@ def test_sources_that_need_attention_come_first(crisis: Client) -> None:
 
 @pytest.mark.parametrize("language", ["sv", "nb", "en"])
 def test_the_page_speaks_the_configured_language(language: str) -> None:
-    first = {"sv": "Oron växer sedan 02:15.", "nb": "Uroen har vokst siden 02:15.", "en": "Anxiety has been growing since 02:15."}
+    first = {
+        "sv": "Oron växer sedan 02:15.",
+        "nb": "Uroen har vokst siden 02:15.",
+        "en": "Anxiety has been growing since 02:15.",
+    }
     with visiting(fakes.desk(config=fakes.config(language=language))) as client:
         for path in PAGES:
             html = client.ask(path).text
@@ -153,7 +172,7 @@ def test_several_brands_can_be_chosen() -> None:
         assert title(client.ask("/").text) == "Oron växer sedan 02:15."
 
 
-# ------------------------------------------------------------------------------------------------ when there is nothing, or it is old
+# ------------------------------------------------------------------------------------------------ nothing, or old
 
 
 def test_an_empty_archive_says_what_to_do_next() -> None:
@@ -185,83 +204,93 @@ def hostile_mentions() -> list[Mention]:
         "<script>document.title='owned'</script>", '"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)",
         "{{ 7*7 }} {% raw %}", "\u202egnirts\u2066 \u200f", "<!--", "</blockquote></main><h1>x</h1>", "z" * 5000,
     ]  # fmt: skip
-    urls = ["javascript:alert(1)", 'https://x.example/"onclick="alert(1)', "data:text/html,<script>", "http://ok.example/<b>"]
+    urls = [
+        "javascript:alert(1)",
+        'https://x.example/"onclick="alert(1)',
+        "data:text/html,<script>",
+        "http://ok.example/<b>",
+    ]
     return [
         fakes.mention(
-            i, text, fakes.NOW - timedelta(minutes=i + 1), url=urls[i % 4], title=text[:300],
+            i,
+            text,
+            fakes.NOW - timedelta(minutes=i + 1),
+            url=urls[i % 4],
+            title=text[:300],
             score=fakes.score_of("sv", anxious=True, word=text[:200] or "x"),
-        )  # fmt: skip
+        )
         for i, text in enumerate(texts)
     ]
 
 
 def test_hostile_text_stays_text() -> None:
     def message(incident: Incident) -> MessageView:
-        return MessageView(text="<script>", blocks=[{"type": "section", "text": {"type": "plain_text", "text": "<script>x"}}])
+        return MessageView(
+            text="<script>", blocks=[{"type": "section", "text": {"type": "plain_text", "text": "<script>x"}}]
+        )
 
     base = fakes.growing_incident()
-    quotes = tuple(replace(q, text="<script>alert(1)</script>", url="javascript:alert(1)") for q in base.evidence.quotes)
+    quotes = tuple(
+        replace(q, text="<script>alert(1)</script>", url="javascript:alert(1)") for q in base.evidence.quotes
+    )
     evidence = replace(base.evidence, quotes=quotes, words=("<script>",), channels={"<script>": 3})
     incident = replace(base, evidence=evidence, acknowledged_by="<script>")
     with visiting(fakes.desk(hostile_mentions(), [incident], message=message)) as client:
         for path in ("/", "/mentions", INCIDENT, "/mentions?q=%3Cscript%3E", "/%3Cscript%3E", "/incidents"):
             html = client.ask(path).text
             assert html.count("<script") == html.count('<script src="/static/page.js"') == 1, path
-            assert not re.search(r'<img (?!src="/static)|href="\s*(?:javascript|data)|<[^>]*\son\w+\s*=', html), path
+            assert not re.search(
+                r'<img (?!src="/static)|href="\s*(?:javascript|data)|<[^>]*\son\w+\s*=', html
+            ), path
             assert html.count("<h1>") == 1, path
 
 
 # ------------------------------------------------------------------------------------------------ who gets in
 
 
-def test_without_a_session_every_page_is_locked_and_says_how_to_get_in() -> None:
-    with serving(fakes.desk()) as port:
-        stranger = Client(port)
-        for path in PAGES:
-            answer = stranger.ask(path)
-            assert answer.status == 401
-            assert "lyhord run" in answer.text
-            assert "Fjelltele" not in answer.text
-        assert stranger.ask("/healthz").text == "ok\n"
-        assert stranger.ask("/static/page.css").status == 200
+def test_without_a_session_every_page_is_locked_and_says_how_to_get_in(crisis: Client) -> None:
+    stranger = Client(crisis.port)
+    for path in PAGES:
+        answer = stranger.ask(path)
+        assert answer.status == 401
+        assert "lyhord run" in answer.text
+        assert "Fjelltele" not in answer.text
+    assert stranger.ask("/healthz").text == "ok\n"
+    assert stranger.ask("/static/page.css").status == 200
 
 
-def test_the_locked_page_leads_on_to_where_one_was_going_and_nowhere_else() -> None:
-    with serving(fakes.desk()) as port:
-        assert f'<a href="{INCIDENT}?a=1&amp;b=2">' in Client(port).ask(f"{INCIDENT}?a=1&b=2").text
-        for path in ("//evil.example/incidents", "//evil.example"):
-            assert 'href="//evil' not in Client(port).ask(path).text
+def test_the_locked_page_leads_on_to_where_one_was_going_and_nowhere_else(crisis: Client) -> None:
+    assert f'<a href="{INCIDENT}?a=1&amp;b=2">' in Client(crisis.port).ask(f"{INCIDENT}?a=1&b=2").text
+    for path in ("//evil.example/incidents", "//evil.example"):
+        assert 'href="//evil' not in Client(crisis.port).ask(path).text
 
 
-def test_the_token_lets_in_once_and_leaves_the_address() -> None:
-    with serving(fakes.desk()) as port:
-        client = Client(port)
-        answer = client.ask(f"/?token={fakes.TOKEN}")
-        assert (answer.status, answer.headers["location"]) == (303, "/")
-        cookie = answer.headers["set-cookie"]
-        assert "HttpOnly" in cookie
-        assert "SameSite=strict" in cookie
-        assert fakes.TOKEN not in cookie
-        assert client.ask("/").status == 200
+def test_the_token_lets_in_once_and_leaves_the_address(crisis: Client) -> None:
+    client = Client(crisis.port)
+    answer = client.ask(f"/?token={fakes.TOKEN}")
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert fakes.TOKEN not in cookie
+    assert client.ask("/").status == 200
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "let-me-in-0123456788", "%00", "%ff", "%C3%A9"])
-def test_a_wrong_token_is_told_so_and_gets_no_session(token: str) -> None:
-    with serving(fakes.desk()) as port:
-        answer = Client(port).ask(f"/?token={token}")
-        assert answer.status == 401
-        assert "set-cookie" not in answer.headers
+def test_a_wrong_token_is_told_so_and_gets_no_session(crisis: Client, token: str) -> None:
+    answer = Client(crisis.port).ask(f"/?token={token}")
+    assert answer.status == 401
+    assert "set-cookie" not in answer.headers
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "x.y", "a" * 32 + "." + "b" * 64, "é.é", '"', "a=b; ;;"])
-def test_a_forged_session_does_not_get_in(cookie: str) -> None:
-    with serving(fakes.desk()) as port:
-        value = f"lyhord_session={cookie}".encode().decode("latin-1")
-        assert Client(port, cookie=value).ask("/").status == 401
+def test_a_forged_session_does_not_get_in(crisis: Client, cookie: str) -> None:
+    value = f"lyhord_session={cookie}".encode().decode("latin-1")
+    assert Client(crisis.port, cookie=value).ask("/").status == 401
 
 
 def test_a_session_of_another_token_does_not_get_in() -> None:
-    with visiting(fakes.desk()) as client, serving(fakes.desk(token="another-token")) as port:  # noqa: S106
+    with visiting(fakes.desk()) as client, serving(fakes.desk(token="another-token")) as port:
         assert Client(port, cookie=client.cookie).ask("/").status == 401
 
 
@@ -270,7 +299,9 @@ def test_a_desk_without_a_token_is_refused() -> None:
         create_app(fakes.desk(token=""))
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8642", "", "127.0.0.1.evil.example", "[", "localhost@evil.example"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8642", "", "127.0.0.1.evil.example", "[", "localhost@evil.example"]
+)
 def test_a_foreign_host_name_is_refused(crisis: Client, host: str) -> None:
     answer = crisis.ask("/", headers={"Host": host})
     assert answer.status in {400, 421}
@@ -280,7 +311,14 @@ def test_a_foreign_host_name_is_refused(crisis: Client, host: str) -> None:
 def test_our_own_names_are_answered() -> None:
     console = Console(host="192.0.2.7", url="https://lyhord.example.org/")
     with visiting(fakes.desk(config=fakes.config(console=console))) as client:
-        for host in ("localhost:1", "127.0.0.1", "[::1]:8642", "192.0.2.7:8642", "lyhord.example.org", "LOCALHOST"):
+        for host in (
+            "localhost:1",
+            "127.0.0.1",
+            "[::1]:8642",
+            "192.0.2.7:8642",
+            "lyhord.example.org",
+            "LOCALHOST",
+        ):
             assert client.ask("/sources", headers={"Host": host}).status == 200
 
 
@@ -298,24 +336,39 @@ def test_every_answer_has_the_security_headers(crisis: Client) -> None:
 
 def form_of(client: Client) -> dict[str, str]:
     html = client.ask("/sources").text
-    found = re.search(r'<form method="post" action="/sources/natforum/pause"><input type="hidden" name="key" value="(\w+)"', html)
+    found = re.search(
+        r'<form method="post" action="/sources/natforum/pause"><input type="hidden" name="key" value="(\w+)"',
+        html,
+    )
     assert found
     return {"key": found[1]}
-
-
-@pytest.fixture
-def acting() -> Iterator[tuple[Client, fakes.RecordedActs]]:
-    acts = fakes.RecordedActs()
-    with visiting(fakes.desk(acts=acts)) as client:
-        yield client, acts
 
 
 Acting = tuple[Client, fakes.RecordedActs]
 
 
+@pytest.fixture(scope="module")
+def acting_desk() -> Iterator[Acting]:
+    acts = fakes.RecordedActs()
+    with visiting(fakes.desk(acts=acts)) as client:
+        yield client, acts
+
+
+@pytest.fixture
+def acting(acting_desk: Acting) -> Acting:
+    """A client that may act, and what was done so far: nothing."""
+    acting_desk[1].done.clear()
+    return acting_desk
+
+
 def test_a_form_of_ours_acts_and_comes_back_with_a_word(acting: Acting) -> None:
     client, acts = acting
-    answer = client.ask("/sources/natforum/pause", method="POST", form=form_of(client), headers={"Sec-Fetch-Site": "same-origin"})
+    answer = client.ask(
+        "/sources/natforum/pause",
+        method="POST",
+        form=form_of(client),
+        headers={"Sec-Fetch-Site": "same-origin"},
+    )
     assert (answer.status, acts.done) == (303, [("pause", "natforum")])
     assert "Nätforum är pausad." in words(client.ask(answer.headers["location"]).text)
 
@@ -323,7 +376,9 @@ def test_a_form_of_ours_acts_and_comes_back_with_a_word(acting: Acting) -> None:
 def test_an_old_browser_may_prove_itself_by_its_origin(acting: Acting) -> None:
     client, acts = acting
     origin = {"Origin": f"http://127.0.0.1:{client.port}"}
-    assert client.ask("/sources/natforum/run", method="POST", form=form_of(client), headers=origin).status == 303
+    assert (
+        client.ask("/sources/natforum/run", method="POST", form=form_of(client), headers=origin).status == 303
+    )
     assert acts.done == [("run", "natforum")]
 
 
@@ -344,7 +399,9 @@ def test_a_form_from_elsewhere_is_refused(acting: Acting, headers: dict[str, str
 @pytest.mark.parametrize("form", [{}, {"key": ""}, {"key": "0" * 64}, {"key": "é"}, {"key": "x" * 9000}])
 def test_a_form_without_its_key_is_refused(acting: Acting, form: dict[str, str]) -> None:
     client, acts = acting
-    answer = client.ask("/sources/natforum/pause", method="POST", form=form, headers={"Sec-Fetch-Site": "same-origin"})
+    answer = client.ask(
+        "/sources/natforum/pause", method="POST", form=form, headers={"Sec-Fetch-Site": "same-origin"}
+    )
     assert answer.status in {403, 413}
     assert acts.done == []
 
@@ -353,21 +410,33 @@ def test_a_key_of_another_session_is_refused(acting: Acting) -> None:
     client, acts = acting
     form = form_of(client)
     other = Client(client.port).enter()
-    assert other.ask("/sources/natforum/pause", method="POST", form=form, headers={"Sec-Fetch-Site": "same-origin"}).status == 403
+    assert (
+        other.ask(
+            "/sources/natforum/pause", method="POST", form=form, headers={"Sec-Fetch-Site": "same-origin"}
+        ).status
+        == 403
+    )
     assert acts.done == []
 
 
 def test_a_stranger_cannot_act(acting: Acting) -> None:
     client, acts = acting
     form = form_of(client)
-    answer = Client(client.port).ask("/sources/natforum/pause", method="POST", form=form, headers={"Sec-Fetch-Site": "same-origin"})
+    answer = Client(client.port).ask(
+        "/sources/natforum/pause", method="POST", form=form, headers={"Sec-Fetch-Site": "same-origin"}
+    )
     assert (answer.status, acts.done) == (401, [])
 
 
 @pytest.mark.parametrize("path", ["/sources/nobody/pause", "/sources/natforum/erase"])
 def test_unknown_sources_and_acts_do_not_exist(acting: Acting, path: str) -> None:
     client, acts = acting
-    assert client.ask(path, method="POST", form=form_of(client), headers={"Sec-Fetch-Site": "same-origin"}).status == 404
+    assert (
+        client.ask(
+            path, method="POST", form=form_of(client), headers={"Sec-Fetch-Site": "same-origin"}
+        ).status
+        == 404
+    )
     assert acts.done == []
 
 

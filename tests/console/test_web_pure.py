@@ -42,16 +42,22 @@ def chart(counts: Sequence[int | None], **changes: object) -> Chart:
 
 
 def drawn(given_chart: Chart) -> ElementTree.Element:
-    return ElementTree.fromstring(draw(given_chart))  # noqa: S314 - our own markup
+    return ElementTree.fromstring(draw(given_chart))
 
 
 def clock(now: datetime = fakes.NOW, language: str = "sv") -> Clock:
     return Clock(now, STOCKHOLM, Phrases(language))
 
 
-def series(counts: Sequence[int | None], *, start: datetime = fakes.BEGAN, bucket: timedelta = HOUR) -> Series:
+def series(
+    counts: Sequence[int | None], *, start: datetime = fakes.BEGAN, bucket: timedelta = HOUR
+) -> Series:
     return Series(
-        signal=Signal.ANXIETY, start=start, bucket=bucket, counts=tuple(counts), band=((0.0, 0.4, 2.0),) * len(counts)
+        signal=Signal.ANXIETY,
+        start=start,
+        bucket=bucket,
+        counts=tuple(counts),
+        band=((0.0, 0.4, 2.0),) * len(counts),
     )
 
 
@@ -59,7 +65,9 @@ def series(counts: Sequence[int | None], *, start: datetime = fakes.BEGAN, bucke
 
 
 @given(st.floats(0, 1e9))
-def test_an_axis_starts_at_zero_and_reaches_the_largest_value_in_one_to_three_round_steps(largest: float) -> None:
+def test_an_axis_starts_at_zero_and_reaches_the_largest_value_in_one_to_three_round_steps(
+    largest: float,
+) -> None:
     top, step = scale(largest)
     assert top >= largest
     assert top % step == 0
@@ -68,7 +76,9 @@ def test_an_axis_starts_at_zero_and_reaches_the_largest_value_in_one_to_three_ro
 
 
 def test_what_was_not_heard_is_a_gap_in_the_line_and_never_a_zero() -> None:
-    svg = drawn(chart([3, 4, None, None, 5, 6], hatches=[Span(fakes.BEGAN + 2 * HOUR, fakes.BEGAN + 4 * HOUR, "ej")]))
+    svg = drawn(
+        chart([3, 4, None, None, 5, 6], hatches=[Span(fakes.BEGAN + 2 * HOUR, fakes.BEGAN + 4 * HOUR, "ej")])
+    )
     lines = [line.get("points", "") for line in svg.iter("polyline")]
     assert [len(points.split()) for points in lines] == [2, 2]
     assert not any(point.endswith(",100.0") for points in lines for point in points.split())
@@ -89,7 +99,10 @@ def test_only_what_is_too_high_within_an_incident_wears_a_ring() -> None:
 
 def test_labels_of_incidents_never_run_into_each_other_and_the_first_given_wins() -> None:
     day = fakes.BEGAN
-    spans = [Span(day + 20 * HOUR, day + 24 * HOUR, "incident sedan 02:15"), Span(day + 17 * HOUR, day + 18 * HOUR, "older")]
+    spans = [
+        Span(day + 20 * HOUR, day + 24 * HOUR, "incident sedan 02:15"),
+        Span(day + 17 * HOUR, day + 18 * HOUR, "older"),
+    ]
     svg = drawn(chart([1] * 24, spans=spans))
     assert [t.text for t in svg.iter("text") if "label" in t.get("class", "")] == ["incident sedan 02:15"]
 
@@ -100,7 +113,14 @@ HOSTILE = '"><script>alert(1)</script>&<b onload=x>'
 def test_hostile_words_in_a_chart_stay_words() -> None:
     span = Span(fakes.BEGAN, fakes.BEGAN + HOUR, HOSTILE)
     svg = drawn(
-        chart([1, 2], title=HOSTILE, description=HOSTILE, spans=[span], ticks=[Tick(fakes.BEGAN, HOSTILE)], id='a"b<')
+        chart(
+            [1, 2],
+            title=HOSTILE,
+            description=HOSTILE,
+            spans=[span],
+            ticks=[Tick(fakes.BEGAN, HOSTILE)],
+            id='a"b<',
+        )
     )
     assert not list(svg.iter("script"))
     assert sum(element.text == HOSTILE for element in svg.iter()) == 4
@@ -196,8 +216,12 @@ def test_every_language_has_every_phrase_with_the_same_slots(language: str) -> N
 
 @pytest.mark.parametrize("language", sorted(TABLES))
 def test_every_name_of_the_domain_has_a_phrase(language: str) -> None:
-    wanted = {f"channel_{c}" for c in CHANNELS} | {f"lang_{x}" for x in LANGUAGES} | {f"theme_{t}" for t in THEMES}
-    wanted |= {f"{state}_{signal}" for state in State for signal in Signal} | {f"condition_{c}" for c in Condition}
+    wanted = (
+        {f"channel_{c}" for c in CHANNELS} | {f"lang_{x}" for x in LANGUAGES} | {f"theme_{t}" for t in THEMES}
+    )
+    wanted |= {f"{state}_{signal}" for state in State for signal in Signal} | {
+        f"condition_{c}" for c in Condition
+    }
     wanted |= {f"signal_{signal}" for signal in Signal} | {f"state_{state}" for state in State}
     assert wanted <= TABLES[language].keys()
 
@@ -209,12 +233,22 @@ def test_weekdays_and_months_are_complete() -> None:
 
 
 def test_neighbouring_languages_get_the_nearest_table_and_others_english() -> None:
-    assert [Phrases(language).language for language in ("sv", "nn", "da", "fi", "xx")] == ["sv", "nb", "nb", "en", "en"]
+    assert [Phrases(language).language for language in ("sv", "nn", "da", "fi", "xx")] == [
+        "sv",
+        "nb",
+        "nb",
+        "en",
+        "en",
+    ]
 
 
 def test_counts_are_worded_in_the_right_number() -> None:
     say = Phrases("sv")
-    assert [say.count("anxiety", n) for n in (0, 1, 2)] == ["0 oroliga röster", "1 orolig röst", "2 oroliga röster"]
+    assert [say.count("anxiety", n) for n in (0, 1, 2)] == [
+        "0 oroliga röster",
+        "1 orolig röst",
+        "2 oroliga röster",
+    ]
     assert number(1234567) == "1\u202f234\u202f567"
 
 
@@ -225,11 +259,16 @@ TIMES = st.none() | st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), tim
 
 @given(
     st.builds(
-        Filters, brand=st.sampled_from(["", "a", "b"]), signal=st.none() | st.sampled_from(Signal), start=TIMES, end=TIMES,
+        Filters,
+        brand=st.sampled_from(["", "a", "b"]),
+        signal=st.none() | st.sampled_from(Signal),
+        start=TIMES,
+        end=TIMES,
         text=st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), max_size=40),
-        channel=st.sampled_from(["", *CHANNELS]), theme=st.sampled_from(["", *THEMES]),
+        channel=st.sampled_from(["", *CHANNELS]),
+        theme=st.sampled_from(["", *THEMES]),
         before=st.none() | st.tuples(TIMES.filter(bool), st.just("0" * 32)),
-    )  # fmt: skip
+    )
 )
 def test_an_address_says_exactly_what_it_filters(filters: Filters) -> None:
     from_address = dict(pair for pair in _pairs(filters.link()))
@@ -264,7 +303,9 @@ def test_a_plain_address_stays_as_it_is() -> None:
 
 
 def test_growing_anxiety_is_the_news() -> None:
-    assert headline(fakes.growing_incident(), fakes.healths(), clock(), stale=False) == "Oron växer sedan 02:15."
+    assert (
+        headline(fakes.growing_incident(), fakes.healths(), clock(), stale=False) == "Oron växer sedan 02:15."
+    )
 
 
 def test_calm_is_said_with_how_many_are_heard() -> None:
@@ -286,7 +327,8 @@ def test_a_paused_source_is_not_counted_as_unheard() -> None:
 
 def test_many_unheard_are_counted_after_the_first_three() -> None:
     rows = [
-        HealthRow(id=str(i), name=f"K{i}", kind="feed", condition=Condition.FAILING, heard=False) for i in range(5)
+        HealthRow(id=str(i), name=f"K{i}", kind="feed", condition=Condition.FAILING, heard=False)
+        for i in range(5)
     ]
     assert unheard(rows, clock()) == "Inte hörda: K0 (felar), K1 (felar), K2 (felar) och 2 till."
 
@@ -297,7 +339,9 @@ def test_an_old_incident_is_no_news_and_one_that_goes_on_comes_first() -> None:
     assert past.ended_at
     assert current([past], past.ended_at + HOUR) == past
     assert current([past, fakes.growing_incident()], fakes.NOW) == fakes.growing_incident()
-    assert headline(past, fakes.healths(), clock(past.ended_at + HOUR), stale=False).startswith("Lugnt igen sedan 21:30.")
+    assert headline(past, fakes.healths(), clock(past.ended_at + HOUR), stale=False).startswith(
+        "Lugnt igen sedan 21:30."
+    )
 
 
 def test_stale_means_nothing_heard_for_half_an_hour() -> None:

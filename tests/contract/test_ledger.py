@@ -1,6 +1,7 @@
 """What every ledger promises (docstrings of `listener.ports`). A new database is one more case in `url`."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -180,6 +181,19 @@ def test_a_damaged_file_is_refused(url: str) -> None:
         open_ledger(url)
 
 
+def test_opening_waits_for_another_that_is_just_creating_it(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.3, other.execute, ["ROLLBACK"])
+    timer.start()
+    ledger = open_ledger(f"sqlite:///{path}")
+    timer.join()
+    other.close()
+    ledger.note("a", "b")
+    ledger.close()
+
+
 def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="want a file that can be written"):
@@ -200,6 +214,24 @@ def test_a_full_disk_is_store_full_and_nothing_of_the_batch_is_stored(url: str) 
     assert ledger.frontier.count("s") == 0
     ledger.note("still", "here")
     assert ledger.noted("still") == "here"
+    ledger.close()
+
+
+def test_a_write_lock_that_is_not_given_up_is_an_error_that_passes(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("listener.ledger.engine.BUSY_TIMEOUT", 0.05)
+    ledger = open_ledger(url)
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="locked") as caught:
+        ledger.note("a", "b")
+    assert not caught.value.permanent
+    assert ledger.noted("a") == "", "reading goes on meanwhile"
+    other.execute("ROLLBACK")
+    other.close()
+    ledger.note("a", "b")
+    assert ledger.noted("a") == "b"
     ledger.close()
 
 
@@ -540,6 +572,17 @@ def test_any_incident_survives_encoding(incident: Incident) -> None:
     body = encode(incident)
     assert decode(body) == incident
     assert encode(decode(body)) == body, "or compare and set would fail on what it has just read"
+
+
+def test_an_incident_that_cannot_be_read_is_a_store_error_that_names_it(url: str) -> None:
+    ledger = open_ledger(url)
+    ledger.incidents.save(make_incident(), was=None, now=NOON, channels=[])
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as other:
+        other.execute("UPDATE incidents SET body = '{}'")
+    other.close()
+    with pytest.raises(StoreError, match="incident i1: cannot be read"):
+        ledger.incidents.get("i1")
+    ledger.close()
 
 
 def test_an_incident_is_inserted_once(ledger: Ledger) -> None:

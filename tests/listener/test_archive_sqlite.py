@@ -231,7 +231,10 @@ CANARY = "kanariefågelxyz"
 
 
 @pytest.mark.parametrize("others", [0, 2500])
-def test_after_erasing_no_byte_of_the_text_is_left(archive: Archive, path: Path, others: int) -> None:
+def test_after_erasing_no_byte_of_the_text_is_left(
+    archive: Archive, path: Path, others: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("listener.archive.erasing._PAGES_PER_STEP", 2)  # many steps
     mention = make_mention(
         "canary",
         title=f"{CANARY} i titeln",

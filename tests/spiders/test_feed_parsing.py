@@ -1,5 +1,6 @@
 """What feeds say, and what some of them do to whoever reads them."""
 
+import contextlib
 import json
 import time
 from datetime import UTC, datetime
@@ -57,7 +58,7 @@ def test_rss_articles() -> None:
         published=at(1, 9),
         comments=7,
     )
-    assert first.text.split() == "Jag är orolig: når vi fram? Nordlyn svarar inte. Inte ett ord.".split()
+    assert first.text == "Jag är orolig: når vi fram?\n\nNordlyn svarar inte.\nInte ett ord."
     assert (second.native_id, second.url) == ("/tidtabell", "https://resor.example/tidtabell")
     assert (second.text, second.author) == ("Från mars går tågen oftare, 5 < 6.", "Redaktionen")
     assert (third.text, third.url, third.published) == ("Utan allt annat", ADDRESS, None)
@@ -198,7 +199,7 @@ OUTSIDE = (
             "entities",
         ),
         (rss("<a>" * 5000).encode(), "nested 5002 deep"),
-        (rss("<a/>" * 250_000).encode(), "250004 tags"),
+        (rss("<a/>" * 60_000).encode(), "tags, nested 0 deep"),
         (b"<rss>" + b" " * (10 * 1024 * 1024), "the feed is 10.0 MiB, larger than 4 MiB"),
     ],
 )
@@ -216,7 +217,10 @@ def test_what_is_made_to_hurt_is_refused_quickly(body: bytes, words: str) -> Non
         rss(item(1, description="&lt;b" * 100_000)),
         rss(item(1, description="&amp;" * 200_000)),
         rss(item(1, description="<![CDATA[" + "<a " * 100_000 + "]]>")),
-        rss(*[item(number) for number in range(5000)]),
+        rss(*[item(number) for number in range(3000)]),
+        rss(item(1), "<" * 40_000),
+        rss(item(1), "<a " * 40_000),
+        rss(item(1), "<!" * 500_000),
         "<" * 1_000_000,
         "<!DOCTYPE" * 100_000,
         "<!--" * 200_000,
@@ -227,10 +231,8 @@ def test_what_is_made_to_hurt_is_refused_quickly(body: bytes, words: str) -> Non
 )
 def test_awkward_bulk_takes_bounded_time(body: str) -> None:
     began = time.process_time()
-    try:
+    with contextlib.suppress(SourceError):
         parse(text_of_feed(body.encode(), ""), ADDRESS)
-    except SourceError:
-        pass
     assert time.process_time() - began < 8
 
 
@@ -283,10 +285,8 @@ def test_any_value_anywhere_in_a_json_feed_is_borne(value: object, key: str) -> 
 @settings(max_examples=150, deadline=None)
 def test_any_bytes_in_a_feed_are_borne(noise: bytes, content_type: str) -> None:
     head, tail = rss(item(1)).encode().split(b"d1")
-    try:
-        parse(text_of_feed(head + noise + tail, content_type), ADDRESS)
-    except SourceError as error:
-        assert "not read" in str(error)
+    with contextlib.suppress(SourceError):
+        assert parse(text_of_feed(head + noise + tail, content_type), ADDRESS) is not None
 
 
 @given(st.text(max_size=200))
@@ -299,7 +299,7 @@ def test_text_of_never_raises_and_keeps_plain_words(text: str) -> None:
 @pytest.mark.parametrize(
     ("html", "text"),
     [
-        ("<p>a</p><p>b</p>", "a\n\n\n\nb"),
+        ("<p>a</p><p>b</p>", "a\n\nb"),
         ("a<br>b", "a\nb"),
         ("<style>x{}</style><script>if (a<b) {}</script>ord<!-- x --><svg><title>t</title></svg>", "ord"),
         ("&lt;b&gt; &aring; &#229; &#xe5;", "<b> å å å"),
@@ -319,6 +319,6 @@ def test_a_page_that_links_to_its_feed() -> None:
 
 
 def test_says_what_it_got_instead_of_a_feed() -> None:
-    said = not_a_feed("<html>\n <title>Log\x00in</title>".encode(), "text/html; charset=utf-8")
+    said = not_a_feed(b"<html>\n <title>Log\x00in</title>", "text/html; charset=utf-8")
     assert said.startswith("not a feed: got text/html beginning '<html> <title>Log")
     assert said.endswith("want RSS, Atom or JSON Feed")

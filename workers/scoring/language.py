@@ -1,10 +1,12 @@
-"""Which language is it? Function words first (short Nordic texts are told apart by them), then CLD2, then py3langid. Pure.
+"""Which language is it? Common words and spellings first, then CLD2, and py3langid for what is still open. Pure.
 
+Short Nordic texts are told apart by their small words: `inte`, `ikke` and `ikkje` say more than any statistics of letters.
 `identify` answers one of LANGUAGES or `und`; what is in another language, or has no letters, is `und`.
 """
 
 import re
 from functools import lru_cache
+from itertools import repeat
 
 import pycld2
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
@@ -14,73 +16,159 @@ from listener.mention import LANGUAGES, UNDETERMINED
 _LOOKED_AT = 600
 _WORD = re.compile(r"[^\W\d_]+")
 _NOT_TEXT = re.compile(r"https?://\S+|[#@]\w+")
-_CERTAIN, _CLEAR_LEAD = 3, 2
+_CERTAIN, _CLEAR_LEAD = 2.5, 1.5
+"""Votes of the first, and its lead before the second, with which words alone decide."""
+_CLEAR_WITH_CLD2 = 1.0
+"""Lead with which words and CLD2 together decide."""
+_FEW_WORDS = 4
+"""Shorter texts are no evidence for a language that we do not read."""
 
-_FUNCTION_WORDS = {
-    "sv": "och jag är inte att det för på mig också från någon nån mycket ett ska kan har hos eller efter när vad hur varför bara bli blev blir sedan helt än alla ni er era dom dem sig detta där här något inga inget aldrig mer igen väl ju fått tack",
-    "nb": "og jeg er ikke det for på meg også fra noen mye et skal kan har hos eller etter når hva hvordan hvorfor bare bli ble blir siden helt enn alle dere deres dem seg dette der her noe ingen aldri mer igjen vel jo fått takk av nå til",
-    "nn": "og eg er ikkje det for på meg også frå nokon mykje eit skal kan har hos eller etter når kva korleis kvifor berre bli vart blir sidan heilt enn alle de dykk dei seg dette der her noko ingen aldri meir igjen vel jo fått takk av no til",
-    "da": "og jeg er ikke det for på mig også fra nogen meget et skal kan har hos eller efter når hvad hvordan hvorfor bare blive blev bliver siden helt end alle jer jeres dem sig dette der her noget ingen aldrig mere igen vel jo fået tak af nu til",
-    "fi": "oon oo mun sun minä mä ei että mutta nyt ole oli olen jos mikä miten miksi myös vielä kaikki joka tämä siitä sitä mitä onko voi ovat minun mun teidän kukaan koskaan kiitos",
-    "en": "and is not the it also from someone have when what how why been was since you your them this there something nothing never again thanks my",
+_COMMON_WORDS = {
+    "sv": """
+        och jag är inte att det för på mig också från någon nån något nåt några mycket ett en ska skulle kan har hade hos eller efter när
+        vad hur varför bara bli blev blir blivit sedan sen helt än alla ni er era ert dom de dem sig detta denna dessa där här inget inga ingen
+        aldrig mer igen väl ju fått får tack av nu till vi man som men om med han hon den ut upp in så var vara varit finns kommer kom måste
+        vill göra gör gjort säger sa sagt köpt köpa jobba bra dåligt dålig mycket väldigt ganska även redan fortfarande kanske min mitt mina
+        din vår vårt våra oss honom henne mellan utan under över innan före eftersom eller också både varje samma andra annan annat ens
+        vem vilken vilket vilka åt igår idag imorgon dag dagar veckor gång gånger år pengar bättre sämre sämst bäst går gick gå ha få se ser
+        tycker tror vet fick inne inga nej ja hej ringt ringa skriver skickat fungerar funkar svar folk bolag hela någonsin ännu åka äta
+        """,
+    "nb": """
+        og jeg er ikke at det for på meg også fra noen noe mye et en skal skulle kan har hadde hos eller etter når hva hvordan hvorfor bare bli
+        ble blir blitt siden helt enn alle dere deres de dem seg dette denne disse der her ingen aldri mer igjen vel jo fått får takk av nå til
+        vi man som men om med han hun den ut opp inn så var være vært finnes kommer kom måtte må vil gjøre gjør gjort sier sa sagt kjøpt kjøpe
+        jobbe bra dårlig veldig ganske selv allerede fortsatt kanskje min mitt mine din vår vårt våre oss ham henne mellom uten under over før
+        fordi både hver samme andre annen annet hvem hvilken hvilket hvilke i går dag dager uker gang ganger år penger bedre verre verst best
+        går gikk gå ha få se ser synes tror vet fikk inne nei ja hei ringt ringe skriver sendt fungerer virker svar folk selskap hele noensinne
+        ennå ei å fram mot hvis slik sånn gjennom dersom bare fremdeles kunne ville ettersom meg mens
+        """,
+    "nn": """
+        og eg er ikkje at det for på meg også frå nokon noko nokre mykje eit ein ei skal skulle kan har hadde hos eller etter når kva korleis
+        kvifor berre bli vart blei blir blitt vorte sidan heilt enn alle de dykk dei seg dette denne desse der her ingen aldri meir igjen vel jo fått
+        får takk av no til vi me man som men om med han ho den ut opp inn så var vere vore finst kjem kom måtte må vil gjere gjer gjort seier
+        sa sagt kjøpt kjøpe jobbe bra dårleg veldig ganske sjølv allereie framleis kanskje min mitt mine din vår vårt våre oss henne mellom utan
+        under over før fordi både kvar same andre annan anna kven i går dag dagar veker gong gonger år pengar betre verre verst best går gjekk
+        gå ha få sjå ser synest trur veit fekk inne nei ja hei ringt ringje skriv sendt fungerer verkar svar folk selskap heile nokosinne enno
+        å fram mot viss slik gjennom dersom kunne ville meg medan ikkje dykkar båe åleine korfor litt saman noregs vera gjera koma nokolunde
+        """,
+    "da": """
+        og jeg er ikke at det for på mig også fra nogen noget nogle meget et en skal skulle kan har havde hos eller efter når hvad hvordan
+        hvorfor bare bliver blive blev blevet siden helt end alle jer jeres i de dem sig dette denne disse der her ingen aldrig mere igen vel jo
+        fået får tak af nu til vi man som men om med han hun den ud op ind så var være været findes kommer kom måtte må vil gøre gør gjort
+        siger sagde sagt købt købe arbejde godt dårligt dårlig ret selv allerede stadig måske min mit mine din vores os ham hende mellem uden
+        under over før fordi både hver samme andre anden andet hvem hvilken hvilket hvilke går dag dage uger gang gange år penge bedre værre
+        værst bedst gik gå have ha få se ser synes tror ved fik inde nej ja hej ringet ringe skriver sendt fungerer virker svar folk selskab
+        hele nogensinde endnu hvis sådan gennem kunne ville mens ligesom igennem mod frem lige jeg dog bruge uge blot noget kroner heller
+        """,
+    "fi": """
+        ja on ei että en hän oli ovat mutta kun niin myös jos kuin nyt tai vain olen minä sinä me te he mitä joka ole mun tämä ollut sitä
+        vielä oon oo sun mä sä mikä miten miksi kaikki siitä onko voi minun teidän kukaan koskaan kiitos olla olisi olin olit olemme eivät
+        emme ette et se sen siinä siellä täällä tuo tuon nämä ne niitä heidän meidän meille minulle mulle sinulle teille meiltä minua itse
+        sitten ennen jälkeen kanssa ilman asti vaan vaikka koska kuinka missä milloin kuka ketä paljon hyvä hyvin huono huonosti aina
+        taas enää ihan tosi kyllä joku jotain mitään yksi kaksi uusi pitää pitäisi täytyy saa saanut sai tulee tuli tullut menee meni käy
+        tehdä teki tehnyt sanoi sanoo päivä päivää viikko viikkoa vuotta rahat rahaa asiakas asiakaspalvelu edes eikä eli ehkä hei joo
+        juuri kohti yli alle noin sekä toimii toimi jo lisäksi muut muuta samaa näin oma omaa kerran kertaa ainoa liian
+        """,
+    "en": """
+        and is not the it also from someone have when what how why been was since you your them this there something nothing never again
+        thanks my of to in that for on with as at by they we are be this but or if so no can will would could should has had do does did
+        don't doesn't i'm i an a his her she he its our us me who which where than then just only very too much many more most some any
+        all out up about into after before over still now here get got getting go going went come came make made know think say said says
+        time day days week weeks year years money good bad better worse best worst people company service customer because while even
+        every each other another same own through during without between yes hello please anyone nobody everyone those these their were am
+        im ive dont doesnt cant wont want need really back off new one two first last ever yet hope love like
+        """,
 }  # fmt: skip
 
+_SPELLINGS = {
+    "sv": "ä ö ck ätt ör ning tj kän skj",
+    "nb": "ø æ øy ei kj gj eie sjon hv ekk",
+    "nn": "ø æ øy ei kj gj kv leg gje ein heit sjon eik",
+    "da": "ø æ øj ej hv igt øb æv tion ede",
+    "fi": "ä ö aa uu ii yy ää öö ee ssa ssä lla llä kk tt uo yö ie ksi sta stä",
+    "en": "th wh ough ea sh ly",
+}  # fmt: skip
+"""Letters that are frequent in a language and rare in the others."""
+_SPELLING_WEIGHT = 0.6
 
-def _votes() -> dict[str, tuple[tuple[str, float], ...]]:
-    """word → (language, weight) pairs: a word of one language alone tells much, one of several little."""
-    owners: dict[str, list[str]] = {}
-    for language, words in _FUNCTION_WORDS.items():
+
+_UNIT, _FIELD_BITS = 300, 24
+
+
+def _packed(table: dict[str, str], weight: float = 1.0) -> dict[str, int]:
+    """word → its votes: a word of one language alone tells much, one of several little.
+
+    The votes for the six languages stand in one integer, in units of 1/300 and fields of 24 bits, so that adding up the words of
+    a text is one sum."""
+    owners: dict[str, set[int]] = {}
+    for language, words in table.items():
         for word in words.split():
-            owners.setdefault(word, []).append(language)
+            owners.setdefault(word, set()).add(LANGUAGES.index(language) * _FIELD_BITS)
     return {
-        word: tuple((language, 1 / len(found) ** 2) for language in found) for word, found in owners.items()
+        word: sum(round(weight * _UNIT / len(found)) << field for field in found)
+        for word, found in owners.items()
+        if len(found) < len(table)
     }
 
 
-_VOTES = _votes()
+_VOTES = _packed(_COMMON_WORDS)
+_LETTERS = list(_packed(_SPELLINGS, _SPELLING_WEIGHT).items())
+_FIELDS = [(language, at * _FIELD_BITS) for at, language in enumerate(LANGUAGES)]
+_MASK = (1 << _FIELD_BITS) - 1
 _CLD2 = {"sv": "sv", "no": "nb", "nb": "nb", "nn": "nn", "da": "da", "fi": "fi", "en": "en"}
 
 
 def identify(text: str) -> str:
-    """Never raises. Some 10 µs when function words or CLD2 are sure, 200 µs when not."""
-    plain = _NOT_TEXT.sub(" ", text[:_LOOKED_AT])
-    words = _WORD.findall(plain.lower())
+    """Never raises. Some 10 µs when words are sure, 25 µs with CLD2, 200 µs when neither is."""
+    plain = text[:_LOOKED_AT].lower()
+    if "#" in plain or "@" in plain or "http" in plain:
+        plain = _NOT_TEXT.sub(" ", plain)
+    words = _WORD.findall(plain)
     if not words:
         return UNDETERMINED
-    votes: dict[str, float] = {}
-    for word in words:
-        for language, weight in _VOTES.get(word, ()):
-            votes[language] = votes.get(language, 0.0) + weight
-    ranked = sorted(votes.items(), key=lambda item: -item[1])
-    lead = ranked[0][1] - (ranked[1][1] if len(ranked) > 1 else 0.0) if ranked else 0.0
-    if ranked and ranked[0][1] >= _CERTAIN and lead >= _CLEAR_LEAD:
-        return ranked[0][0]
+    votes = _count_votes(words, plain)
+    first, second = _two_largest(votes)
+    if first >= _CERTAIN and first - second >= _CLEAR_LEAD:
+        return max(votes, key=votes.__getitem__)
     return _by_statistics(plain, votes, len(words))
 
 
+def _count_votes(words: list[str], plain: str) -> dict[str, float]:
+    total = sum(map(_VOTES.get, words, repeat(0)))
+    total += sum([votes for letters, votes in _LETTERS if letters in plain])
+    return {language: (total >> field & _MASK) / _UNIT for language, field in _FIELDS}
+
+
+def _two_largest(votes: dict[str, float]) -> tuple[float, float]:
+    *_, second, first = sorted(votes.values())
+    return first, second
+
+
 def _by_statistics(plain: str, votes: dict[str, float], size: int) -> str:
-    try:
-        reliable, _, details = pycld2.detect(
-            plain.encode("utf-8", "ignore"), isPlainText=True, bestEffort=True
-        )
-    except pycld2.error:
-        reliable, details = False, (("Unknown", "un", 0, 0.0),)
-    code = str(details[0][1])
-    if reliable and code not in _CLD2 and size >= 4 and max(votes.values(), default=0.0) < 1:
-        return UNDETERMINED
-    scores = dict(votes)
+    code = _cld2(plain)
     if code in _CLD2:
-        scores[_CLD2[code]] = scores.get(_CLD2[code], 0.0) + (1.5 if reliable else 0.5)
-    guess, probability = _identifier().classify(plain)
-    if guess == "no":
-        guess = "nb"
-    if guess in LANGUAGES:
-        scores[guess] = scores.get(guess, 0.0) + 1.5 * float(probability)
-    elif float(probability) > 0.9 and max(scores.values(), default=0.0) < 1:
+        votes[_CLD2[code]] += 1.0 if size >= _FEW_WORDS else 0.5
+    elif size >= _FEW_WORDS and max(votes.values()) < 1.5:
         return UNDETERMINED
-    return max(scores, key=lambda language: scores[language]) if scores else UNDETERMINED
+    first, second = _two_largest(votes)
+    if first - second < _CLEAR_WITH_CLD2:
+        guess, probability = _identifier().classify(plain)
+        votes["nb" if guess == "no" else guess] += 1.5 * float(probability)
+    return max(votes, key=votes.__getitem__)
+
+
+def _cld2(plain: str) -> str:
+    """CLD2's best guess, `un` when it has none."""
+    try:
+        _, _, details = pycld2.detect(plain.encode("utf-8", "ignore"), isPlainText=True, bestEffort=True)
+    except pycld2.error:
+        return "un"
+    return str(details[0][1])
 
 
 @lru_cache(maxsize=1)
 def _identifier() -> LanguageIdentifier:
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    """Knows our languages only: whether it is another one, CLD2 has said."""
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(["sv", "no", "nn", "da", "fi", "en"])
+    return identifier

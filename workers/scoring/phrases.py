@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-SHORTEST_STEM = 2
+_REMEMBERED = 20_000
+"""Distinct words whose entries are remembered."""
+_LONGEST_WORD = 64
+"""Only so many characters of a word are looked at: longer ones are no words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,43 +28,45 @@ class Hit:
     end: int
 
 
+Beginning = tuple[tuple[str, ...], Entry]
+"""The words that must follow the first one, and the entry."""
+
+
 class Phrases:
-    """Entries by their first word (or its stem, for `word*`)."""
+    """Entries by their first word (or its stem, for `word*`). What begins with a word is remembered: words come again."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        self._exact: dict[str, list[tuple[tuple[str, ...], Entry]]] = {}
-        self._stems: dict[str, list[tuple[tuple[str, ...], Entry]]] = {}
+        self._exact: dict[str, list[Beginning]] = {}
+        self._stems: dict[str, list[Beginning]] = {}
         for entry in entries:
             first, *rest = entry.phrase.split()
             table = self._stems if first.endswith("*") else self._exact
             table.setdefault(first.rstrip("*"), []).append((tuple(rest), entry))
         self._lengths = sorted({len(stem) for stem in self._stems})
+        self._beginning_with = lru_cache(maxsize=_REMEMBERED)(self._look_up)
 
     def find(self, words: Sequence[str]) -> list[Hit]:
         """All entries in the text, in order; overlapping ones too."""
         hits: list[Hit] = []
-        exact, stems, lengths = self._exact, self._stems, self._lengths
+        beginning_with = self._beginning_with
         for i, word in enumerate(words):
-            if word in exact:
-                self._add(hits, exact[word], words, i)
-            size = len(word)
-            for length in lengths:
-                if length > size:
-                    break
-                if (stem := word[:length]) in stems:
-                    self._add(hits, stems[stem], words, i)
+            for rest, entry in beginning_with(word[:_LONGEST_WORD]):
+                end = i + 1 + len(rest)
+                if not rest or _follows(rest, words[i + 1 : end]):
+                    hits.append(Hit(entry, i, end))
         return hits
 
-    @staticmethod
-    def _add(
-        hits: list[Hit], found: list[tuple[tuple[str, ...], Entry]], words: Sequence[str], i: int
-    ) -> None:
-        for rest, entry in found:
-            end = i + 1 + len(rest)
-            if end <= len(words) and all(
-                _fits(part, word) for part, word in zip(rest, words[i + 1 : end], strict=True)
-            ):
-                hits.append(Hit(entry, i, end))
+    def _look_up(self, word: str) -> tuple[Beginning, ...]:
+        found = list(self._exact.get(word, ()))
+        for length in self._lengths:
+            if length > len(word):
+                break
+            found += self._stems.get(word[:length], ())
+        return tuple(found)
+
+
+def _follows(rest: Sequence[str], words: Sequence[str]) -> bool:
+    return len(words) == len(rest) and all(map(_fits, rest, words))
 
 
 def _fits(part: str, word: str) -> bool:
