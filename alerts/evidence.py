@@ -13,7 +13,7 @@ QUOTES = 3
 WORDS = 5
 MAX_QUOTE = 240
 _READABLE = range(20, 221)
-_LEAST_TEXTS, _LEAST_USES, _LEAST_SHARE, _MORE_THAN_BEFORE = 20, 3, 0.1, 3.0
+_LEAST_TEXTS, _LEAST_USES, _LEAST_SHARE, _MORE_THAN_BEFORE = 20, 3, 0.15, 3.0
 _WORD_LENGTHS = range(3, 31)
 
 Heard = Mapping[str, tuple[bool, str]]
@@ -65,7 +65,7 @@ def choose_quotes(mentions: Sequence[Mention], signal: Signal) -> tuple[Quote, .
 
 
 def telling_words(texts: Sequence[str], before: Sequence[str], own_words: frozenset[str]) -> tuple[str, ...]:
-    """Words that a tenth of the texts use, three times as often as those before: the most striking first.
+    """Words that a seventh of the texts use, three times as often as those before: the most striking first.
     None when there is too little to compare with, for then every common word would look new."""
     if len(before) < _LEAST_TEXTS or len(texts) < _LEAST_USES:
         return ()

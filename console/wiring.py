@@ -1,7 +1,7 @@
 """Gives the page what it needs from a running service."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -91,12 +91,10 @@ class _Acts:
     runtime: Runtime
 
     def pause(self, source: str, now: datetime) -> None:
-        runs = self.runtime.ledger.runs
-        runs.save_state(replace(runs.state(source), paused_at=now, paused_why="paused on the page"))
+        self.runtime.ledger.runs.pause(source, why="paused on the page", now=now)
 
     def resume(self, source: str, now: datetime) -> None:
-        runs = self.runtime.ledger.runs
-        runs.save_state(replace(runs.state(source), paused_at=None, paused_why="", backoff_until=None))
+        self.runtime.ledger.runs.resume(source)
 
     def run(self, source: str, now: datetime) -> None:
         run_id = self.runtime.ledger.runs.plan(source, now, "manual")

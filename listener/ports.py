@@ -270,7 +270,13 @@ class Runs(Protocol):
         """What is remembered of a source; an empty state for an unknown one."""
         ...
 
-    def save_state(self, state: SourceState) -> None: ...
+    def pause(self, source: str, *, why: str, now: datetime) -> None:
+        """No run is planned until it is resumed; a run that is under way goes on."""
+        ...
+
+    def resume(self, source: str) -> None:
+        """Ends a pause, and a back-off too: whoever resumes wants to see."""
+        ...
 
     def arrivals(self, source: str, since: datetime) -> list[tuple[datetime, int]]:
         """(ended_at, new posts) of finished runs, oldest first: how often this source usually has something to say."""

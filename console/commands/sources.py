@@ -94,8 +94,7 @@ def pause(
     Example:  lyhord sources pause trafikforum --why "maintenance until Monday"
     """
     with opened(config) as runtime:
-        state = runtime.ledger.runs.state(runtime.source(source).id)
-        runtime.ledger.runs.save_state(replace(state, paused_at=runtime.clock(), paused_why=why))
+        runtime.ledger.runs.pause(runtime.source(source).id, why=why, now=runtime.clock())
     say(f"{source}: paused. Resume with `lyhord sources resume {source}`.")
 
 
@@ -106,8 +105,7 @@ def resume(source: str, config: ConfigOption = None) -> None:
     Example:  lyhord sources resume trafikforum
     """
     with opened(config) as runtime:
-        state = runtime.ledger.runs.state(runtime.source(source).id)
-        runtime.ledger.runs.save_state(replace(state, paused_at=None, paused_why="", backoff_until=None))
+        runtime.ledger.runs.resume(runtime.source(source).id)
     say(f"{source}: resumed.")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from alerts.detector import weekly_profile
+from console.demo.crisis import OFFICIAL
 from console.demo.site import Site
 from console.demo.story import BRAND, WEEKS, tell
 from listener.errors import LyhordError, SourceError
@@ -80,6 +81,7 @@ language = "sv"
 id = "{BRAND.lower()}"
 name = "{BRAND}"
 queries = ["{BRAND.lower()}*"]
+accounts = ["{OFFICIAL}"]
 
 [[sources]]
 id = "natforum"

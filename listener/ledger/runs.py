@@ -3,7 +3,7 @@
 """
 
 import math
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -125,9 +125,16 @@ class SqlRuns:
         with self._db.read() as sql:
             return _state(sql, source)
 
-    def save_state(self, state: SourceState) -> None:
+    def pause(self, source: str, *, why: str, now: datetime) -> None:
+        self._change(source, paused_at=now, paused_why=why)
+
+    def resume(self, source: str) -> None:
+        self._change(source, paused_at=None, paused_why="", backoff_until=None)
+
+    def _change(self, source: str, **values: Any) -> None:
+        """In one transaction, so that a run that ends meanwhile is not forgotten."""
         with self._db.write() as sql:
-            sql.execute(self._db.upsert(sources), asdict(state))
+            sql.execute(self._db.upsert(sources), asdict(replace(_state(sql, source), **values)))
 
     def arrivals(self, source: str, since: datetime) -> list[tuple[datetime, int]]:
         """(ended_at, new posts) of finished runs that ended at `since` or later, oldest first."""

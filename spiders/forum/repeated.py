@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from spiders.forum.fields import Sheet, find_author, own_date, tells_of_posting
 from spiders.forum.text import is_hidden, is_quote, text_of
-from spiders.forum.tree import Element, ancestors, elements, length, names, signature
+from spiders.forum.tree import Element, ancestors, elements, length, names, signature, sound
 
 _ASIDE_TAGS = frozenset("nav footer aside form script style template select noscript iframe head".split())
 _ASIDE_NAMES = re.compile(
@@ -83,9 +83,9 @@ def _remove(element: Element) -> None:
     parent, tail = element.getparent(), element.tail
     previous = element.getprevious()
     if tail and previous is not None:
-        previous.tail = (previous.tail or "") + tail
+        previous.tail = sound((previous.tail or "") + tail)
     elif tail:
-        parent.text = (parent.text or "") + tail
+        parent.text = sound((parent.text or "") + tail)
     parent.remove(element)
 
 
@@ -106,7 +106,7 @@ def _wrap_loose_text(body: Element) -> None:
 
 def _loose(parent: Element, text: str) -> Element:
     span = parent.makeelement("span")
-    span.text = text
+    span.text = sound(text)
     return span
 
 

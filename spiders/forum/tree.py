@@ -10,14 +10,19 @@ from parsel import Selector
 Element: TypeAlias = Any
 """lxml.html.HtmlElement."""
 
+_UNSOUND = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 MAX_DEPTH = 200
 """So far up an element's ancestors are looked at."""
 
 
+def sound(text: str) -> str:
+    """Text that a tree can hold: without lone surrogates and control characters."""
+    return _UNSOUND.sub(" ", text)
+
+
 def parse(html: str) -> Element:
     """The root element of any text; never fails."""
-    sound = html.encode("utf-8", "replace").decode()  # lone surrogates cannot be parsed
-    root = Selector(text=sound or "<html></html>", type="html").root
+    root = Selector(text=sound(html) or "<html></html>", type="html").root
     return root if hasattr(root, "iter") else Selector(text="<html></html>", type="html").root
 
 

@@ -70,9 +70,8 @@ def listings(options: Options) -> list[Listing]:
         for part in ("new", "comments")
     ]
     for words in options.searches:
-        found.append(
-            Listing(f"search {words!r}", "search", {"q": words, "sort": "new", "type": "link", "t": "all"})
-        )
+        asked = {"q": words, "sort": "new", "type": "link", "t": "all"}
+        found += [Listing(f"search {words!r}", "search", asked)]
     return found
 
 
@@ -128,7 +127,7 @@ class RedditReader:
         if cursor and not met and count >= min(self.options.limit, NEARLY_ALL):
             self.report.warn(
                 f"{one.name}: posts between {_minute(cursor)} and {_minute(oldest)} may be missing: "
-                f"Reddit shows only the newest {count}; read it more often"
+                f"only the newest {count} could be read; read it more often"
             )
         self._sink(Batch(notes={key: repr(newest), f"{self._prefix}/recent": self._recent_note()}))
 

@@ -268,12 +268,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
 def test_times_come_back_exactly_in_utc_and_in_order(
     shared: SqlLedger, at: datetime, earlier: datetime
 ) -> None:
-    state = SourceState(source="t", last_ok_at=at, backoff_until=earlier)
-    shared.runs.save_state(state)
+    shared.runs.pause("t", why="", now=at)
     read = shared.runs.state("t")
-    assert read == state
-    assert read.last_ok_at is not None
-    assert read.last_ok_at.utcoffset() == timedelta(0)
+    assert read == SourceState(source="t", paused_at=at)
+    assert read.paused_at is not None
+    assert read.paused_at.utcoffset() == timedelta(0)
     shared.frontier.save([Page(source="t", url="u", role="list", next_at=at)])
     assert bool(shared.frontier.due("t", earlier, 1)) == (at <= earlier)
 
@@ -409,19 +408,22 @@ def test_the_latest_slot_is_of_its_trigger(ledger: Ledger) -> None:
 
 def test_the_state_of_an_unknown_source_is_empty_and_of_a_known_one_remembered(ledger: Ledger) -> None:
     assert ledger.runs.state("s") == SourceState(source="s")
-    state = SourceState(
-        source="s", paused_at=NOON, paused_why="storm", failures=2, last_error="x", blocked=True
-    )
-    ledger.runs.save_state(state)
-    assert ledger.runs.state("s") == state
-    ledger.runs.save_state(SourceState(source="s"))
+    ledger.runs.pause("s", why="storm", now=NOON)
+    assert ledger.runs.state("s") == SourceState(source="s", paused_at=NOON, paused_why="storm")
+    ledger.runs.resume("s")
     assert ledger.runs.state("s") == SourceState(source="s")
 
 
+def test_pausing_keeps_what_runs_have_taught_and_resuming_ends_the_back_off(ledger: Ledger) -> None:
+    failed = do(ledger, NOON, Tally(error="x", permanent=True))
+    assert failed.backoff_until is not None
+    ledger.runs.pause("s", why="", now=NOON)
+    ledger.runs.resume("s")
+    assert ledger.runs.state("s") == replace(failed, backoff_until=None)
+
+
 def test_a_good_run_clears_failures_and_remembers_what_was_new(ledger: Ledger) -> None:
-    ledger.runs.save_state(
-        SourceState(source="s", failures=3, last_error="x", blocked=True, backoff_until=NOON)
-    )
+    do(ledger, NOON - HOUR, Tally(error="x", permanent=True))
     state = do(ledger, NOON, Tally(new=1, newest_post_at=NOON - HOUR))
     assert state == SourceState(
         source="s",

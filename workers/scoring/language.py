@@ -16,9 +16,9 @@ from listener.mention import LANGUAGES, UNDETERMINED
 _LOOKED_AT = 600
 _WORD = re.compile(r"[^\W\d_]+")
 _NOT_TEXT = re.compile(r"https?://\S+|[#@]\w+")
-_CERTAIN, _CLEAR_LEAD = 2.5, 1.5
+_CERTAIN, _CLEAR_LEAD = 2.0, 1.2
 """Votes of the first, and its lead before the second, with which words alone decide."""
-_CLEAR_WITH_CLD2 = 1.0
+_CLEAR_LEAD_WITH_CLD2 = 1.0
 """Lead with which words and CLD2 together decide."""
 _FEW_WORDS = 4
 """Shorter texts are no evidence for a language that we do not read."""
@@ -126,17 +126,17 @@ def identify(text: str) -> str:
     words = _WORD.findall(plain)
     if not words:
         return UNDETERMINED
-    votes = _count_votes(words, plain)
+    packed = sum(map(_VOTES.get, words, repeat(0)))
+    votes = _unpacked(packed)
     first, second = _two_largest(votes)
     if first >= _CERTAIN and first - second >= _CLEAR_LEAD:
         return max(votes, key=votes.__getitem__)
-    return _by_statistics(plain, votes, len(words))
+    packed += sum([votes for letters, votes in _LETTERS if letters in plain])
+    return _by_statistics(plain, _unpacked(packed), len(words))
 
 
-def _count_votes(words: list[str], plain: str) -> dict[str, float]:
-    total = sum(map(_VOTES.get, words, repeat(0)))
-    total += sum([votes for letters, votes in _LETTERS if letters in plain])
-    return {language: (total >> field & _MASK) / _UNIT for language, field in _FIELDS}
+def _unpacked(packed: int) -> dict[str, float]:
+    return {language: (packed >> field & _MASK) / _UNIT for language, field in _FIELDS}
 
 
 def _two_largest(votes: dict[str, float]) -> tuple[float, float]:
@@ -151,7 +151,7 @@ def _by_statistics(plain: str, votes: dict[str, float], size: int) -> str:
     elif size >= _FEW_WORDS and max(votes.values()) < 1.5:
         return UNDETERMINED
     first, second = _two_largest(votes)
-    if first - second < _CLEAR_WITH_CLD2:
+    if first - second < _CLEAR_LEAD_WITH_CLD2:
         guess, probability = _identifier().classify(plain)
         votes["nb" if guess == "no" else guess] += 1.5 * float(probability)
     return max(votes, key=votes.__getitem__)

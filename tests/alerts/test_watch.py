@@ -1,0 +1,254 @@
+"""A rule looked at over a real archive: quiet weeks, then a night of double charges."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from alerts.detector import HOUR, Budget, weekly_profile
+from alerts.watch import LOOKS, first_abnormal, replay, watch
+from listener.archive import open_archive
+from listener.config import Brand, Config, Rule
+from listener.incident import Act, Incident, State
+from listener.mention import Mention, Signal
+from listener.ports import Archive
+from tests.alerts.fakes import NOW, MemoryLedger
+from tests.contract.archive_samples import identity, make_mention, make_score
+
+BRAND = Brand(id="fjelltele", name="Fjelltele", queries=("fjelltele",))
+RULE = Rule(id="oro", brand="fjelltele", signals=("anxiety", "complaints"), minimum_voices=5)
+CONFIG = Config(brands=(BRAND,), rules=(RULE,))
+HEARD = {"forum-a": (True, ""), "forum-b": (True, "")}
+MORNING = NOW.replace(hour=1, minute=15)
+"""The spike begins: 02:15 in Stockholm."""
+_VOCABULARY = [
+    f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiouyåäö" for c in ("nd", "st", "ll", "rk", "mp", "tt")
+]
+
+
+def sentence(random: np.random.Generator) -> str:
+    return " ".join(random.choice(_VOCABULARY, 12))
+
+
+def said(name: str, at: datetime, text: str, *, anxious: bool, channel: str = "forum") -> Mention:
+    mention = make_mention(
+        name,
+        text=text,
+        published_at=at,
+        fetched_at=at,
+        retention_until=at + timedelta(days=900),
+        channel=channel,
+    )
+    score = make_score(
+        is_anxious=anxious, anxiety=0.9 if anxious else 0.1, themes=("trust",) if anxious else ()
+    )
+    return replace(mention, score=score)
+
+
+def background(random: np.random.Generator, days: int = 21) -> list[Mention]:
+    """About three voices an hour, every fourth of them anxious."""
+    mentions = []
+    for hour in range(days * 24):
+        start = MORNING.replace(minute=0) - HOUR * (days * 24 - hour)
+        for i in range(random.poisson(3)):
+            at = start + timedelta(minutes=float(random.uniform(0, 60)))
+            mentions.append(said(f"b{hour}-{i}", at, sentence(random), anxious=random.random() < 0.25))
+    return mentions
+
+
+def spike(random: np.random.Generator, minutes: int = 120, each: float = 2.0) -> list[Mention]:
+    """A voice every other minute, all anxious."""
+    mentions = []
+    for i in range(int(minutes / each)):
+        at = MORNING + timedelta(minutes=i * each)
+        text = f"dragits dubbelt {sentence(random)}"
+        mentions.append(said(f"s{i}", at, text, anxious=True, channel="inbox" if i % 4 == 0 else "forum"))
+    return mentions
+
+
+def store(archive: Archive, mentions: list[Mention]) -> None:
+    archive.add([replace(m, score=None) for m in mentions])
+    archive.save_scores({m.id: (m.revision, m.score) for m in mentions if m.score})
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """The night as it was; read only."""
+    random = np.random.default_rng(11)
+    opened = open_archive(f"sqlite:///{tmp_path_factory.mktemp('archive') / 'archive.db'}")
+    store(opened, background(random) + spike(random))
+    yield opened
+    opened.close()
+
+
+class Night:
+    """Looks at the rule again and again, and remembers what was told."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive, self.ledger = archive, MemoryLedger()
+
+    def look(self, at: datetime, heard: dict[str, tuple[bool, str]] | None = None) -> Incident | None:
+        return watch(
+            RULE, config=CONFIG, brand=BRAND, archive=self.archive, incidents=self.ledger.incidents,
+            heard=HEARD if heard is None else heard, channels=("C1",), now=at,
+        )  # fmt: skip
+
+    def looks(
+        self, start: datetime, end: datetime, heard: dict[str, tuple[bool, str]] | None = None
+    ) -> list[Incident]:
+        """What was told in between, looking every five minutes."""
+        told = []
+        while start <= end:
+            if incident := self.look(start, heard):
+                told.append(incident)
+            start += timedelta(minutes=5)
+        return told
+
+
+def test_the_night(archive: Archive) -> None:
+    night = Night(archive)
+    assert night.looks(MORNING - 3 * HOUR, MORNING) == []
+    told = night.looks(MORNING, MORNING + 8 * HOUR)
+    first = told[0]
+    assert first.opened_at - MORNING <= timedelta(minutes=20)
+    assert abs(first.began_at - MORNING) <= timedelta(minutes=15)
+    assert next(i.state for i in told if i.state is not first.state) is State.GROWING
+    assert told[-1].state is State.OVER
+    assert {i.id for i in told} == {first.id}
+    assert 28 <= told[-1].peak <= 33
+    assert told[-1].ended_at is not None
+    assert MORNING + 2 * HOUR <= told[-1].ended_at <= MORNING + 3.2 * HOUR
+    assert len(told) < 30
+    [delivery] = night.ledger.outbox.of(first.id)
+    assert delivery.version == len(told)
+
+
+def test_what_the_alert_knows(archive: Archive) -> None:
+    incident = Night(archive).look(MORNING + HOUR)
+    assert incident is not None
+    evidence = incident.evidence
+    assert incident.levels[0].signal is Signal.ANXIETY
+    assert 28 <= incident.levels[0].observed <= 34
+    assert incident.levels[0].expected < 2
+    assert list(evidence.channels) == ["forum", "inbox"]
+    assert sum(evidence.channels.values()) == incident.levels[0].observed
+    assert list(evidence.themes) == ["trust"]
+    assert set(evidence.words) == {"dragits", "dubbelt"}
+    assert len({quote.mention for quote in evidence.quotes}) == 3
+    assert all("dragits dubbelt" in quote.text for quote in evidence.quotes)
+    assert (evidence.heard, evidence.sources, dict(evidence.unheard)) == (2, 2, {})
+
+
+def test_two_looks_at_one_time_make_one_incident(archive: Archive) -> None:
+    one, other = Night(archive), Night(archive)
+    first, second = one.look(MORNING + HOUR), other.look(MORNING + HOUR + timedelta(seconds=100))
+    assert first == second
+    assert one.look(MORNING + HOUR + timedelta(minutes=4)) is None
+    assert len(one.ledger.stored) == 1
+
+
+def test_not_over_while_a_source_that_matters_is_unheard(archive: Archive) -> None:
+    night = Night(archive)
+    night.looks(MORNING, MORNING + HOUR)
+    silent = {"forum-a": (False, "tyst sedan 03:00"), "forum-b": (True, "")}
+    told = night.looks(MORNING + HOUR, MORNING + 9 * HOUR, silent)
+    assert told[-1].state is State.FALLING
+    assert dict(told[-1].evidence.unheard) == {"forum-a": "tyst sedan 03:00"}
+    stranger = {"forum-a": (True, ""), "forum-b": (False, "tyst")}
+    assert night.looks(MORNING + 9 * HOUR, MORNING + 10 * HOUR, stranger)[-1].state is State.OVER
+
+
+def test_while_snoozed_only_the_end_is_told(archive: Archive) -> None:
+    night = Night(archive)
+    opened = night.looks(MORNING, MORNING + HOUR)[-1]
+    incidents = night.ledger.incidents
+    stored = incidents.get(opened.id)
+    assert stored is not None
+    snoozed = replace(stored, snoozed_until=MORNING + 24 * HOUR)
+    assert incidents.save(snoozed, was=stored, now=MORNING + HOUR, channels=())
+    version = night.ledger.outbox.of(opened.id)[0].version
+    told = night.looks(MORNING + HOUR, MORNING + 8 * HOUR)
+    assert told[-1].state is State.OVER
+    assert night.ledger.outbox.of(opened.id)[0].version == version + 1
+    assert incidents.record_act(opened.id, Act.SNOOZE, by="Kim", at=MORNING, key="1")
+
+
+def test_erased_quotes_leave_the_message(tmp_path: Path) -> None:
+    random = np.random.default_rng(12)
+    own = open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
+    store(own, background(random, days=7) + spike(random, each=3))
+    night = Night(own)
+    told = night.look(MORNING + HOUR)
+    assert told is not None
+    gone = told.evidence.quotes[0].mention
+    own.erase([gone])
+    after = night.look(MORNING + HOUR + timedelta(minutes=5))
+    assert after is not None
+    assert gone not in {quote.mention for quote in after.evidence.quotes}
+    own.close()
+
+
+def test_one_flooder_and_copies_are_one_voice(tmp_path: Path) -> None:
+    random = np.random.default_rng(13)
+    own = open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
+    flood = [replace(m, author="same") for m in spike(random)]
+    copies = [
+        replace(m, id=identity(f"c{i}"), text="Fjelltele " + "samma text " * 20)
+        for i, m in enumerate(spike(random))
+    ]
+    store(own, background(random, days=7) + flood + copies)
+    assert Night(own).looks(MORNING, MORNING + 3 * HOUR) == []
+    own.close()
+
+
+def test_replay_tells_the_same_story_and_saves_nothing(archive: Archive) -> None:
+    told = list(
+        replay(
+            RULE,
+            config=CONFIG,
+            brand=BRAND,
+            archive=archive,
+            start=MORNING - 12 * HOUR,
+            end=MORNING + 8 * HOUR,
+        )
+    )
+    assert [incident.state for _, incident in told][-1] is State.OVER
+    assert told[0][0] - MORNING <= timedelta(minutes=30)
+    assert len({incident.id for _, incident in told}) == 1
+
+
+def test_an_empty_archive_is_quiet(tmp_path: Path) -> None:
+    own = open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
+    assert Night(own).looks(MORNING, MORNING + HOUR) == []
+    own.close()
+
+
+@pytest.mark.parametrize(
+    ("steps", "first"),
+    [("0000000011", 8), ("0011101011", 2), ("1110010000", 5), ("1111111111", 0), ("1000000000", 5)],
+)
+def test_where_an_episode_began(steps: str, first: int) -> None:
+    assert first_abnormal([step == "1" for step in steps]) == first
+
+
+def test_sliding_windows_keep_the_budget() -> None:
+    """Twelve looks an hour with LOOKS in the budget: episodes of false alarms are about as many as were
+    allowed."""
+    random, days, allowed = np.random.default_rng(14), 120, 8.0
+    fives = random.poisson(0.5, days * 288)
+    hours = fives.reshape(-1, 12).sum(axis=1)
+    starts = [MORNING.replace(minute=0) + HOUR * i for i in range(len(hours))]
+    profile = weekly_profile([int(n) for n in hours[: 56 * 24]], starts[: 56 * 24], zone=ZoneInfo("UTC"))
+    budget = Budget(false_alarms_per_30_days=allowed, minimum_voices=1, looks=LOOKS)
+    running = np.convolve(fives, np.ones(12, dtype=np.int64), mode="valid")
+    episodes, quiet_until = 0, 0
+    for i in range(56 * 288, len(running)):
+        start = starts[0] + timedelta(minutes=5) * i
+        if running[i] > 8 and profile.judge(int(running[i]), start, HOUR, budget).alarm:
+            episodes += i > quiet_until
+            quiet_until = i + 24
+    assert 0.3 * allowed <= episodes / ((days - 56) / 30) <= 1.5 * allowed
