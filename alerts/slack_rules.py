@@ -19,7 +19,7 @@ INVALID, TOO_LONG, NO_TEXT, FORBIDDEN = (
     "no_text",
     "mock_forbids_control",
 )
-_CONTROL = re.compile(r"<[!@#]|<\w+:|<(?!https?://)")
+_CONTROL = re.compile(r"<(?!https?://)")
 _INLINE = {"text", "link", "emoji"}
 _CONTAINERS = {"rich_text_section", "rich_text_quote", "rich_text_preformatted"}
 

@@ -39,6 +39,8 @@ def similar(a: Sequence[str], b: Sequence[str]) -> bool:
     """Whether one text is a copy of the other, perhaps slightly edited: Jaccard of shingles at least COPY_JACCARD."""
     if len(a) < MIN_WORDS or len(b) < MIN_WORDS:
         return False
+    if a == b:
+        return True
     first, second = frozenset(_shingles(a)), frozenset(_shingles(b))
     shared = len(first & second)
     return shared >= COPY_JACCARD * (len(first) + len(second) - shared)

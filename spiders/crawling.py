@@ -181,14 +181,6 @@ class PageCounter:
         if same or response.status == NOT_MODIFIED:
             response.meta[UNCHANGED] = True
             report.unchanged_pages += 1
-        self._stop_at_limit()
-
-    def _stop_at_limit(self) -> None:
-        spider = self._spider()
-        limit = spider.context.source.max_pages
-        if spider.report.pages >= limit and not spider.ending:
-            spider.warn(f"stopped after max_pages = {limit} pages; the next run goes on")
-            spider.end("max_pages")
 
     def process_spider_exception(self, response: Response, exception: Exception) -> Iterable[Any]:
         spider = self._spider()

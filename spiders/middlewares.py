@@ -35,7 +35,7 @@ from scrapy.http import Response, TextResponse
 from scrapy.http.request import NO_CALLBACK
 
 from listener.errors import SourceError
-from spiders.collector import Report
+from spiders.collector import Context
 from spiders.egress import Guard, normal_host
 
 MAX_PAGE_BYTES = 8 * 1024 * 1024
@@ -63,12 +63,13 @@ class Listening(Protocol):
     """What the middlewares need of the spider."""
 
     back_off: ClassVar[tuple[float, ...]]
+    context: Context
     guard: Guard
-    report: Report
     ending: bool
 
     def warn(self, words: str) -> None: ...
     def fail(self, words: str, *, permanent: bool = False, retry_after: float | None = None) -> None: ...
+    def end(self, reason: str) -> None: ...
 
 
 def chain(*, obey_robots: bool) -> dict[Any, int]:
@@ -161,10 +162,33 @@ class _Ours:
         return cast(Listening, self._crawler.spider)
 
 
-class Outcome(_Ours):
-    """Nearest to the spider: what nobody else has mended becomes a response that says what is wrong."""
+class Enough(IgnoreRequest):
+    """The run has asked for as many pages as it may; this one is left, unremembered, for the next run."""
 
-    def process_exception(self, request: Request, exception: Exception) -> Response:
+
+class Outcome(_Ours):
+    """Nearest to the spider: lets through as many requests as a run may make, and turns what nobody else has mended into a
+    response that says what is wrong."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._asked = 0
+
+    def process_request(self, request: Request) -> None:
+        if request.meta.get(IS_ROBOTS) or request.meta.get(TRIES):
+            return
+        spider = self._spider
+        limit = spider.context.source.max_pages
+        if self._asked >= limit:
+            if not spider.ending:
+                spider.warn(f"stopped after max_pages = {limit} pages; the next run goes on")
+                spider.end("max_pages")
+            raise Enough
+        self._asked += 1
+
+    def process_exception(self, request: Request, exception: Exception) -> Response | None:
+        if isinstance(exception, Enough):
+            return None
         if isinstance(exception, SourceError):
             return no_answer(request, str(exception), lasting=exception.permanent)
         return no_answer(request, words_for(exception))

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from alerts.delivery import deliver
@@ -171,18 +171,27 @@ def source_healths(runtime: Runtime) -> list[Health]:
     for source in runtime.config.sources:
         state = runs.state(source.id)
         latest = next(iter(runs.latest(source.id)), None)
-        coming = (
-            schedule.slots(source, zone=runtime.config.zone, after=now)
-            if schedule.scheduled(source)
-            else iter(())
-        )
-        arrivals = runs.arrivals(source.id, now - ARRIVALS_SPAN)
         out.append(
             health.judge(
-                source, state, arrivals=arrivals, latest=latest, next_slot=next(coming, None), now=now
+                source,
+                state,
+                arrivals=runs.arrivals(source.id, now - ARRIVALS_SPAN),
+                latest=latest,
+                next_slot=_next_slot(source, runtime.config.zone, latest, now),
+                now=now,
+                zone=ZoneInfo(runtime.config.zone),
             )
         )
     return out
+
+
+def _next_slot(source: Source, zone: str, latest: Run | None, now: datetime) -> datetime | None:
+    """The first slot after the latest run's; one in the past is overdue. For a source never read: the one that it waits for."""
+    if not schedule.scheduled(source):
+        return None
+    if latest is None:
+        return schedule.due(source, zone=zone, latest_slot=None, now=now)
+    return next(schedule.slots(source, zone=zone, after=latest.slot), None)
 
 
 # ------------------------------------------------------------------------------------------------ detect and notify

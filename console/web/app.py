@@ -67,8 +67,7 @@ def locked(view: View) -> View:
 
 def door(request: Request, *, wrong: bool = False) -> Response:
     """How to get in. A link from another site comes without our cookie (SameSite=Strict): from here it can be followed again."""
-    path = "/" + request.url.path.lstrip("/")
-    again = f"{path}?{request.url.query}" if request.url.query else path
+    again = f"{request.url.path}?{request.url.query}".rstrip("?") if request.method == "GET" else "/"
     return page(request, "door.html", status=401, wrong=wrong, again=again)
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from console.web.desk import HealthRow
-from console.web.phrases import Phrases
+from console.web.phrases import Phrases, usual_with_middle
 from console.web.pictures import title_phrase
 from console.web.series import Series
 from console.web.times import Clock
 from listener.health import Condition
-from listener.incident import Incident, State
+from listener.incident import Incident, Level, State
 from listener.mention import Signal
 
 STALE = timedelta(minutes=30)
@@ -84,21 +84,25 @@ def headline(incident: Incident | None, rows: Sequence[HealthRow], clock: Clock,
     return f"{calm} {heard(rows, say)}"
 
 
-def sentences(series: Mapping[Signal, Series], lead: Signal, window: str, phrases: Phrases) -> list[str]:
-    """The newest counts with their normal range: the leading signal, then feelings that are too high as well."""
-    lines: list[str] = []
-    for signal in (lead, *(signal for signal in series if signal not in (lead, Signal.VOLUME))):
-        count, (low, usual, high) = series[signal].counts[-1], series[signal].band[-1]
-        if count is None or (signal is not lead and count <= high):
-            continue
-        lines.append(
-            phrases(
-                "also" if lines else "now_line",
-                count=phrases.count(signal, count),
-                window=window,
-                usual=round(usual),
-                low=round(low),
-                high=round(high),
-            )
+def newest_levels(series: Mapping[Signal, Series], signals: Sequence[Signal]) -> list[Level]:
+    """The newest bucket of each of these signals, where it was heard."""
+    return [
+        Level(signal=signal, observed=count, expected=expected, low=low, high=high)
+        for signal in signals
+        for count, (low, expected, high) in [(series[signal].counts[-1], series[signal].band[-1])]
+        if count is not None
+    ]
+
+
+def sentences(levels: Sequence[Level], window: str, phrases: Phrases) -> list[str]:
+    """Counts with their normal range: of the first signal always, of the others what is too high."""
+    told = [level for i, level in enumerate(levels) if i == 0 or level.observed > level.high]
+    return [
+        phrases(
+            "also" if i else "now_line",
+            count=phrases.count(level.signal, level.observed),
+            window=window,
+            usual=usual_with_middle(level.low, level.expected, level.high),
         )
-    return lines
+        for i, level in enumerate(told)
+    ]

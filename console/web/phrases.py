@@ -17,6 +17,8 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 RELATIVES: Final[Mapping[str, str]] = MappingProxyType({"nn": "nb", "da": "nb"})
 """Languages without a table, and whose table their readers read most easily."""
 THIN = "\u202f"
+JOINER = "\u2060"
+NO_BREAK = "\u00a0"
 
 
 class Phrases:
@@ -38,6 +40,18 @@ class Phrases:
     def known(self, key: str, otherwise: str) -> str:
         """The phrase for a name that others gave, or that name itself."""
         return self._table.get(key, otherwise)
+
+
+def usual(low: float, high: float) -> str:
+    """'3–10', and '0' when both ends are the same whole number."""
+    first, last = number(round(low)), number(round(high))
+    return first if first == last else f"{first}–{JOINER}{last}"
+
+
+def usual_with_middle(low: float, expected: float, high: float) -> str:
+    """'6 (3–10)', and '0' when there is no range to speak of."""
+    middle, ends = number(round(expected)), usual(low, high)
+    return middle if middle == ends else f"{middle}{NO_BREAK}({ends})"
 
 
 def number(n: int) -> str:

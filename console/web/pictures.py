@@ -9,7 +9,7 @@ from markupsafe import Markup
 from console.web.charts import Chart, Span, Tick, draw
 from console.web.desk import Gap
 from console.web.filters import Filters
-from console.web.phrases import number
+from console.web.phrases import number, usual
 from console.web.series import Series
 from console.web.times import DASH, Clock
 from listener.incident import Incident, State
@@ -33,7 +33,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A chart with everything that stands beside it. `now` and `usual` are of the newest bucket."""
+    """A chart with everything that stands beside it. `now` and `usual` are of the newest bucket; `above`: too high, and an
+    incident goes on (a lone count over a narrow range is nothing to shout about)."""
 
     id: str
     signal: str
@@ -54,7 +55,7 @@ def picture(
     say = clock.phrases
     title = say(f"signal_{series.signal}")
     low, _, high = series.band[-1]
-    count = series.counts[-1]
+    count, going = series.counts[-1], any(incident.state is not State.OVER for incident in incidents)
     chart = Chart(
         id=f"chart-{series.signal}", signal=series.signal, title=title,
         description=describe(series, clock), start=series.start, bucket=series.bucket, counts=series.counts,
@@ -65,7 +66,7 @@ def picture(
     )  # fmt: skip
     return Picture(
         id=chart.id, signal=series.signal, title=title, now=DASH if count is None else number(count),
-        usual=say("usual", low=round(low), high=round(high)), above=count is not None and count > high,
+        usual=say("usual", usual=usual(low, high)), above=going and count is not None and count > high,
         leading=leading, svg=draw(chart), points=tuple(_points(series, clock, filters)),
     )  # fmt: skip
 
@@ -76,7 +77,7 @@ def describe(series: Series, clock: Clock) -> str:
     return say(
         "chart_text", signal=say(f"signal_{series.signal}"), span=clock.span(series.start, series.end),
         now=say("not_heard") if newest is None else newest, peak=series.counts[series.peak] or 0,
-        peak_at=clock.moment(series.start + series.bucket * series.peak), low=round(low), high=round(high),
+        peak_at=clock.moment(series.start + series.bucket * series.peak), usual=usual(low, high),
     )  # fmt: skip
 
 
@@ -103,7 +104,7 @@ def _points(series: Series, clock: Clock, filters: Filters) -> Iterable[Point]:
             link=replace(filters, signal=series.signal, start=start, end=end).link(),
             when=clock.span(start, end),
             count=say("not_heard") if count is None else say.count(series.signal, count),
-            usual=say("usual", low=round(low), high=round(high)),
+            usual=say("usual", usual=usual(low, high)),
             late=2 * i >= len(series.counts),
         )
 

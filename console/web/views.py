@@ -14,7 +14,7 @@ from console.web.bars import DIMENSIONS, bars, evidence_counts, evidence_filters
 from console.web.desk import Desk, HealthRow
 from console.web.filters import Filters, read_filters
 from console.web.guard import is_form_key, read_form, same_origin, session_of
-from console.web.headline import current, headline, heard, is_stale, sentences, unheard
+from console.web.headline import current, headline, heard, is_stale, newest_levels, sentences, unheard
 from console.web.pictures import Picture, picture, title_phrase
 from console.web.preview import preview
 from console.web.series import PERIODS, Period, Series, read_series, running_end
@@ -63,12 +63,12 @@ def overview(request: Request) -> Response:
     end = running_end(clock.now)
     series = read_series(desk, Where(brand=brand.id), _signals(incident), end=end, period=period)
     stale = is_stale(rows, clock.now)
-    lead = incident.levels[0].signal if incident else Signal.ANXIETY
+    told = [s for s in incident.signals if s in series] if incident else [Signal.ANXIETY]
     about = _about_filters(brand, incident, end, period)
     return page(
         request, "overview.html", rows=rows, brand=brand, stale=stale, incident=incident, period=period, periods=PERIODS,
         heading=headline(incident, rows, clock, stale=stale),
-        lines=sentences(series, lead, site.phrases("last_" + _window(period)), site.phrases),
+        lines=sentences(newest_levels(series, told), site.phrases("last_" + _window(period)), site.phrases),
         heard=heard(rows, site.phrases), unheard=unheard(rows, clock),
         pictures=_pictures(site, series, Filters(brand=brand.id), incidents),
         gaps=bool(desk.gaps(end - period.length, end)),
@@ -126,6 +126,7 @@ def incident(request: Request) -> Response:
     message, rows = desk.message(found), site.healths()
     return page(
         request, "incident.html", rows=rows, incident=found, heading=title_phrase(found, clock),
+        numbers=sentences(found.levels, site.phrases("last_judged"), site.phrases),
         pictures=_pictures(site, series, Filters(brand=found.brand), [found]), text=message.text,
         lines=preview(message.blocks), story=_story(site, found),
         bars=bars(evidence_counts(found), evidence_filters(found), site.phrases),

@@ -7,13 +7,16 @@ import re
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
 
 _NOISE = re.compile(
-    r"(?:sid|s|phpsessid|sessionid|session_id|session|sort|sortby|order|orderby|order_by|dir|direction|asc|desc|sk|sd|st|"
-    r"utm_\w+|fbclid|gclid|highlight|hilit|ref|source|share|replytocom|print|view|styleid|style|theme|lang|_|hash|nocache|"
+    r"(?:sid|s|phpsessid|sessionid|session_id|session|sort|sortby|order|orderby|order_by|dir|"
+    r"direction|asc|desc|sk|sd|st|"
+    r"utm_\w+|fbclid|gclid|highlight|hilit|ref|source|share|replytocom|print|view|styleid|style|theme|"
+    r"lang|_|hash|nocache|"
     r"unapproved|moderation-hash|daysprune|display|tab|filter|prefix_id)",
     re.IGNORECASE,
 )
 _PAGE_KEYS = re.compile(
-    r"(?:page|paged|pagenumber|pageno|page_no|pg|pagina|sida|side|sivu|seite|cpage|whichpage|comments?page|p)",
+    r"(?:page|paged|pagenumber|pageno|page_no|pg|pagina|sida|side|sivu|seite|cpage|whichpage|"
+    r"comments?page|p)",
     re.IGNORECASE,
 )
 _OFFSET_KEYS = re.compile(r"(?:start|offset|skip|from)", re.IGNORECASE)
@@ -24,30 +27,59 @@ _PAGE_PATHS = (
     re.compile(r"-page-?(?P<n>\d{1,6})(?=\.html?$|/?$)", re.IGNORECASE),
 )
 _THREAD_WORDS = frozenset(
-    "t d topic topics thread threads discussion discussions showthread viewtopic tema trad tråd traad emne aihe question questions".split()
+    [
+        "t",
+        "d",
+        "topic",
+        "topics",
+        "thread",
+        "threads",
+        "discussion",
+        "discussions",
+        "showthread",
+        "viewtopic",
+        "tema",
+        "trad",
+        "tråd",
+        "traad",
+        "emne",
+        "aihe",
+        "question",
+        "questions",
+    ]
 )
 _FORUM_WORDS = re.compile(
-    r"(?:^|[/?&=.;_-])(?:viewforum|forumdisplay|forums?|boards?|c|category|categories|kategori\w*|f|fora|board|alue|underforum|t|tags)(?=[/.?&=_-]|$)",
+    r"(?:^|[/?&=.;_-])(?:viewforum|forumdisplay|forums?|boards?|c|category|categories|kategori\w*|f|"
+    r"fora|board|alue|underforum|t|tags)(?=[/.?&=_-]|$)",
     re.IGNORECASE,
 )
 _TOPIC_WORDS = re.compile(
-    r"(?:^|[/?&=.;_-])(?:viewtopic|showthread|showtopic|threads?|topics?|t|d|discussions?|tema|tr[aå]d|tr%c3%a5d|emne|aihe|questions?|"
+    r"(?:^|[/?&=.;_-])(?:viewtopic|showthread|showtopic|threads?|topics?|t|d|discussions?|tema|"
+    r"tr[aå]d|tr%c3%a5d|emne|aihe|questions?|"
     r"item|comments|post|inlagg|innlegg|indlaeg|diskussion\w*)(?=[/.?&=_-]|$)",
     re.IGNORECASE,
 )
 _TRAP = re.compile(
-    r"(?:^|[/?&=.;_-])(?:login|logga-?in|logg-?inn|log-?ind|signin|sign-?up|logout|register|registrera|join|lost-?password|password|"
-    r"ucp|mcp|memberlist|members?|users?|u|user|profiles?|profil|author|search|sok|s%c3%b6k|søk|haku|faq|help|rules|privacy|terms|"
-    r"cookies?|contact|kontakt|about|report|reply|replyto|quote|newreply|newthread|newtopic|new-topic|posting|post-thread|compose|"
-    r"edit|delete|vote|like|react|bookmark|subscribe|unsubscribe|watch|follow|share|print|printthread|printpage|attachments?|"
-    r"download|file|dlattach|avatar|calendar|kalender|tag|tags|stats|statistics|whats-new|new-?posts?|unread|recent-?posts?|"
-    r"active-?topics|markread|mark_read|mark-read|misc|private|pm|conversations?|online|who|rss|feed|atom|sitemap|wp-admin|wp-login|"
-    r"wp-json|wp-content|xmlrpc|cdn-cgi|badges?|groups?|leaders|language|goto|lastpost|last|getlastpost|getnewpost|jumpto|"
+    r"(?:^|[/?&=.;_-])(?:login|logga-?in|logg-?inn|log-?ind|signin|sign-?up|logout|register|"
+    r"registrera|join|lost-?password|password|"
+    r"ucp|mcp|memberlist|members?|users?|u|user|profiles?|profil|author|search|sok|s%c3%b6k|søk|haku|"
+    r"faq|help|rules|privacy|terms|"
+    r"cookies?|contact|kontakt|about|report|reply|replyto|quote|newreply|newthread|newtopic|new-topic|"
+    r"posting|post-thread|compose|"
+    r"edit|delete|vote|like|react|bookmark|subscribe|unsubscribe|watch|follow|share|print|printthread|"
+    r"printpage|attachments?|"
+    r"download|file|dlattach|avatar|calendar|kalender|tag|tags|stats|statistics|whats-new|new-?posts?|"
+    r"unread|recent-?posts?|"
+    r"active-?topics|markread|mark_read|mark-read|misc|private|pm|conversations?|online|who|rss|feed|"
+    r"atom|sitemap|wp-admin|wp-login|"
+    r"wp-json|wp-content|xmlrpc|cdn-cgi|badges?|groups?|leaders|language|goto|lastpost|last|"
+    r"getlastpost|getnewpost|jumpto|"
     r"sendtopic|emailtopic|stats|archive\.php)(?=[/.?&=;_-]|$)",
     re.IGNORECASE,
 )
 _FILE = re.compile(
-    r"\.(?:jpe?g|png|gif|webp|svg|ico|css|js|mjs|json|xml|rss|atom|pdf|zip|gz|rar|7z|mp[34]|avi|mov|webm|woff2?|ttf|docx?|xlsx?|txt|eml)$",
+    r"\.(?:jpe?g|png|gif|webp|svg|ico|css|js|mjs|json|xml|rss|atom|pdf|zip|gz|rar|7z|mp[34]|avi|mov|"
+    r"webm|woff2?|ttf|docx?|xlsx?|txt|eml)$",
     re.IGNORECASE,
 )
 _CALENDAR = re.compile(r"^/(?:\d{4}/\d{1,2}(?:/\d{1,2})?|\d{4}|\d{4}-\d\d(?:-\d\d)?)/?$")
@@ -218,7 +250,7 @@ def same_host(a: str, b: str) -> bool:
 
 
 def is_trap(url: str) -> bool:
-    """Whether an address leads to what is no list and no thread: log-in, profiles, search, printing, replying, calendars, files."""
+    """Whether an address leads to no list and no thread: log-in, profiles, search, printing, replying, calendars, files."""
     parts = urlsplit(url)
     if _FILE.search(parts.path) or _CALENDAR.match(parts.path):
         return True

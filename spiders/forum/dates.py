@@ -83,7 +83,8 @@ _AGO = rf"(?:(?:för|for|vor|ca\.?|about|omkring)\s+)*(?P<count>\d{{1,4}}|{_NUMB
 _FLAGS = re.IGNORECASE
 
 _TIME = re.compile(
-    r"(?<![\d.:/-])(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)(?:[:.](?P<second>[0-5]\d)(?:\.\d{1,9})?)?(?![\d])"
+    r"(?<![\d.:/-])(?P<hour>[01]?\d|"
+    r"2[0-3])[:.](?P<minute>[0-5]\d)(?:[:.](?P<second>[0-5]\d)(?:\.\d{1,9})?)?(?![\d])"
     r"\s*(?P<half>[ap]\.?m\b\.?)?\s*(?P<zone>Z\b|UTC\b|GMT\b|CES?T\b|EES?T\b|(?:UTC|GMT)?[+-]\d\d:?\d\d\b)?",
     _FLAGS,
 )
@@ -92,7 +93,8 @@ _SHORT_TIME = re.compile(
 )
 _ISO = re.compile(r"(?<!\d)(?P<year>(?:19|20)\d\d)([-/.])(?P<m>\d{1,2})\2(?P<day>\d{1,2})(?!\d)T?")
 _NUMERIC = re.compile(
-    r"(?<![\d.:/-])(?P<a>\d{1,2})(?P<sep>[./-])\s?(?P<b>\d{1,2})(?P=sep)\s?(?P<year>(?:19|20)\d\d|\d\d)(?![\d:/-])"
+    r"(?<![\d.:/-])(?P<a>\d{1,2})(?P<sep>[./-])\s?(?P<b>\d{1,2})(?P=sep)\s?(?P<year>(?:19|20)\d\d|"
+    r"\d\d)(?![\d:/-])"
 )
 _DAY_MONTH = re.compile(
     rf"(?<![\d.:/-])(?P<day>\d{{1,2}})(?:st|nd|rd|th|:?e|\.)?[\s-]*(?:de[nr]?\s+|of\s+)?{_MONTH}"
@@ -106,8 +108,8 @@ _TODAY = re.compile(r"\b(?:today|i ?dag|tänään|heute)\b", _FLAGS)
 _YESTERDAY = re.compile(r"\b(?:yesterday|i ?går|i gaar|eilen|gestern)\b", _FLAGS)
 _WEEKDAY = re.compile(r"\b(?:" + "|".join(f"({names})" for names in _WEEKDAYS) + r")\b", _FLAGS)
 _RELATIVE = re.compile(
-    rf"\b{_AGO}\s*(?:ago|sedan|sidan|siden|sitten)\b|(?:\b(?:för|for|vor)\s+)(?P<count2>\d{{1,4}}|{_NUMBER_WORD})\s*"
-    + rf"(?:{_UNIT.replace('(?P<', '(?P<x')})\b",
+    rf"\b{_AGO}\s*(?:ago|sedan|sidan|siden|sitten)\b|(?:\b(?:för|for|vor)\s+)(?P<count2>\d{{1,4}}|"
+    rf"{_NUMBER_WORD})\s*" + rf"(?:{_UNIT.replace('(?P<', '(?P<x')})\b",
     _FLAGS,
 )
 _BARE_AGO = re.compile(rf"\s*(?P<count>\d{{1,4}})\s*(?:{_UNIT})\.?\s*", _FLAGS)

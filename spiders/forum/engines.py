@@ -23,7 +23,10 @@ ENGINES: dict[str, Selectors] = {
         text=".post[itemprop=articleBody], .post[itemprop=text], .post, .cooked",
         author=".creator [itemprop=name], .creator b, .names .username a, .username a",
         time="[itemprop=datePublished], .post-time, .relative-date",
-        id="::attr(data-post-id), .position::text, [itemprop=position]::text, .position::attr(content), [itemprop=position]::attr(content)",
+        id=(
+            "::attr(data-post-id), .position::text, [itemprop=position]::text, "
+            ".position::attr(content), [itemprop=position]::attr(content)"
+        ),
         row="tr.topic-list-item, [itemprop=itemListElement]",
         link="a.raw-topic-link, a.title, a[itemprop=url], a[itemprop=item]",
         replies=".replies .posts, .posts",
@@ -93,11 +96,17 @@ ENGINES: dict[str, Selectors] = {
         id="::attr(id)",
         row="li.ipsDataItem[data-rowid], li.ipsData__item, .cForumRow",
         link=".ipsDataItem_title a, .ipsData__title a",
-        replies=".ipsDataItem_stats dt:first-child .ipsDataItem_stats_number, [data-stattype=forums_comments] .ipsData__stats-value",
+        replies=(
+            ".ipsDataItem_stats dt:first-child .ipsDataItem_stats_number, "
+            "[data-stattype=forums_comments] .ipsData__stats-value"
+        ),
         last=".ipsDataItem_lastPoster time, .ipsData__last-primary time",
     ),
     "flarum": Selectors(
-        post="noscript#flarum-content article, #flarum-content .container > div:has(> .Post-body), #flarum-content article, article.Post",
+        post=(
+            "noscript#flarum-content article, #flarum-content .container > div:has(> .Post-body), "
+            "#flarum-content article, article.Post"
+        ),
         text=".Post-body",
         author="h3, .PostUser-name",
         time=".Post-date, time",
@@ -127,7 +136,10 @@ ENGINES: dict[str, Selectors] = {
         last=".LastCommentDate time, .DateUpdated time, time",
     ),
     "bbpress": Selectors(
-        post="div[id^=post-].topic, div[id^=post-].reply, div.type-topic[class*=post-], div.type-reply[class*=post-]",
+        post=(
+            "div[id^=post-].topic, div[id^=post-].reply, div.type-topic[class*=post-], "
+            "div.type-reply[class*=post-]"
+        ),
         text=".bbp-reply-content, .bbp-topic-content",
         author=".bbp-author-name, .bbp-reply-author .bbp-author-name, .bbp-author-link",
         time=".bbp-reply-post-date, .bbp-topic-post-date",
@@ -138,11 +150,21 @@ ENGINES: dict[str, Selectors] = {
         next="a.next.page-numbers",
     ),
     "wordpress": Selectors(
-        post="li.comment, li.pingback, li[id^=comment-], div.comment[id^=comment-], ol.comment-list > li, article.post, article.type-post, "
+        post="li.comment, li.pingback, li[id^=comment-], div.comment[id^=comment-], ol.comment-list > li, "
+        "article.post, article.type-post, "
         "div.hentry, div.wp-block-post-content",
-        text=".comment-content, .comment-body > p, .comment-text, .entry-content, .post-content, .wp-block-post-content",
-        author=".comment-author .fn, .comment-author cite, .wp-block-comment-author-name, .byline .author, .entry-meta .author, .author.vcard, .author",
-        time=".comment-metadata time, .comment-meta time, .commentmetadata, .comment-meta, .wp-block-comment-date time, time.entry-date, .posted-on time, time",
+        text=(
+            ".comment-content, .comment-body > p, .comment-text, .entry-content, .post-content, "
+            ".wp-block-post-content"
+        ),
+        author=(
+            ".comment-author .fn, .comment-author cite, .wp-block-comment-author-name, "
+            ".byline .author, .entry-meta .author, .author.vcard, .author"
+        ),
+        time=(
+            ".comment-metadata time, .comment-meta time, .commentmetadata, .comment-meta, "
+            ".wp-block-comment-date time, time.entry-date, .posted-on time, time"
+        ),
         id="::attr(id)",
         row="article.post, article.type-post, article.hentry, div.hentry, li.wp-block-post",
         link=".entry-title a, h2 a, h1 a, h3 a",

@@ -31,7 +31,8 @@ def read_hints(xml: str, reckoning: Reckoning) -> list[Hint]:
             or entry.xpath("*[local-name()='link']/@href").get()
         )
         said = entry.xpath(
-            "*[local-name()='pubDate' or local-name()='published' or local-name()='updated' or local-name()='date']/text()"
+            "*[local-name()='pubDate' or local-name()='published' or local-name()='updated' or "
+            "local-name()='date']/text()"
         ).get()
         found = parse_attribute(said, reckoning) if said else None
         if link and found:

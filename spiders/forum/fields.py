@@ -1,4 +1,4 @@
-"""The parts of one post: when, by whom, under which id. From an engine's selectors where given, else from what posts have in common."""
+"""The parts of one post: when, by whom, under which id. By an engine's selectors, else by what posts have in common."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -22,33 +22,43 @@ _TIME_ATTRIBUTES = (
     "timestamp",
 )
 _NOT_PUBLISHED = re.compile(
-    r"\b(?:edited|last edit|modified|updated|redigera[dt]|redigert|redigeret|ändra[dt]|endret|ændret|oppdatert|opdateret|uppdatera[dt]|"
-    r"muokattu|bearbeitet|geändert|joined|registered|registrera[dt]|registrert|registreret|member since|medlem|blev medlem|liittynyt|"
+    r"\b(?:edited|last edit|modified|updated|redigera[dt]|redigert|redigeret|ändra[dt]|endret|ændret|"
+    r"oppdatert|opdateret|uppdatera[dt]|"
+    r"muokattu|bearbeitet|geändert|joined|registered|registrera[dt]|registrert|registreret|member "
+    r"since|medlem|blev medlem|liittynyt|"
     r"dabei seit|last seen|senast aktiv|sist aktiv|sidst aktiv|birthday|join date|reg\.?datum)\b",
     re.IGNORECASE,
 )
 _EDITED = re.compile(
-    r"\b(?:edited|last edit|modified|redigera[dt]|redigert|redigeret|ändra[dt]|endret|ændret|uppdatera[dt]|oppdatert|opdateret|updated|muokattu|bearbeitet|geändert)\b",
+    r"\b(?:edited|last edit|modified|redigera[dt]|redigert|redigeret|ändra[dt]|endret|ændret|"
+    r"uppdatera[dt]|oppdatert|opdateret|updated|muokattu|bearbeitet|geändert)\b",
     re.IGNORECASE,
 )
 _AUTHOR_CLASS = re.compile(
-    r"(?:^|[\s_-])(?:author|autor|forfatter|forfattare|författare|kirjoittaja|user-?name|user_?name|poster|nick(?:name)?|byline|by-line|"
-    r"creator|member-?name|displayname|display-name|fn|hnuser|screen-?name|skribent|avsandare|avsender|user|bruker|bruger|anvandare)(?=$|[\s_-])",
+    r"(?:^|[\s_-])(?:author|autor|forfatter|forfattare|författare|kirjoittaja|user-?name|user_?name|"
+    r"poster|nick(?:name)?|byline|by-line|"
+    r"creator|member-?name|displayname|display-name|fn|hnuser|screen-?name|skribent|avsandare|"
+    r"avsender|user|bruker|bruger|anvandare)(?=$|[\s_-])",
     re.IGNORECASE,
 )
 _PROFILE_HREF = re.compile(
-    r"(?:^|[/?&=])(?:u|users?|members?|profiles?|profil|author|memberlist|anvandare|bruker|bruger|kayttaja|user-\d+|~)(?=[/.?&=-]|$)|"
+    r"(?:^|[/?&=])(?:u|users?|members?|profiles?|profil|author|memberlist|anvandare|bruker|bruger|"
+    r"kayttaja|user-\d+|~)(?=[/.?&=-]|$)|"
     r"mode=viewprofile|action=profile|[?&](?:user|uid|userid|author|member)=",
     re.IGNORECASE,
 )
 _BEFORE_NAME = re.compile(
-    r"^\W*(?:(?:posted|written|started|asked|answered|submitted|skrivet|skrive[nt]|postat|postad|posta|postet|publicerad|publisert|"
-    r"publiceret|inlägg|innlegg|indlæg|inlagt|lagt upp|startad|startet|kirjoittanut|kirjoittaja|lähettänyt|geschrieben|verfasst|erstellt|"
-    r"author|författare|forfatter|användare|bruker|bruger|namn|navn|name|från|fra|from|re)\s*:?\s*)?(?:(?:by|av|af|von|from)\b)?\s*:?\s*",
+    r"^\W*(?:(?:posted|written|started|asked|answered|submitted|skrivet|skrive[nt]|postat|postad|"
+    r"posta|postet|publicerad|publisert|"
+    r"publiceret|inlägg|innlegg|indlæg|inlagt|lagt upp|startad|startet|kirjoittanut|kirjoittaja|"
+    r"lähettänyt|geschrieben|verfasst|erstellt|"
+    r"author|författare|forfatter|användare|bruker|bruger|namn|navn|name|från|fra|from|"
+    r"re)\s*:?\s*)?(?:(?:by|av|af|von|from)\b)?\s*:?\s*",
     re.IGNORECASE,
 )
 _AFTER_NAME = re.compile(
-    r"\s*(?:\b(?:wrote|writes|says|said|skrev|skriver|säger|sier|siger|sa|sanoo|kirjoitti|schrieb|sagt|posted|on|den|at|kl|klo|the)\b\s*)*[\s:,|»«·•–—@(\[#-]*$",
+    r"\s*(?:\b(?:wrote|writes|says|said|skrev|skriver|säger|sier|siger|sa|sanoo|kirjoitti|schrieb|"
+    r"sagt|posted|on|den|at|kl|klo|the)\b\s*)*[\s:,|»«·•–—@(\[#-]*$",
     re.IGNORECASE,
 )
 _ID_ATTRIBUTES = (
@@ -91,10 +101,11 @@ _EMPHASISED = frozenset(
     ("b", "strong", "h2", "h3", "h4", "h5", "h6", "dt", "th", "address", "cite", "em", "i", "a")
 )
 _NEVER_NAMES = frozenset(
-    ("script", "style", "button", "option", "label", "q", "blockquote", "time", "img", "br", "hr")
+    ("h1", "script", "style", "button", "option", "label", "q", "blockquote", "time", "img", "br", "hr")
 )
 _NO_NAME = re.compile(
-    r"^\W*\d*\W*$|:\s*$|^\W*#?\d+\W|:\s*\d+$|^(?:medlem|member|newbie|guest|administrator|admin|moderator|inlägg|innlegg|indlæg|posts?|"
+    r"^\W*\d*\W*$|:\s*$|^\W*#?\d+\W|:\s*\d+$|^(?:medlem|member|newbie|guest|administrator|admin|"
+    r"moderator|inlägg|innlegg|indlæg|posts?|"
     r"online|offline|op|ts|svar|re|sida|side|page)\b\s*\S*$",
     re.IGNORECASE,
 )
@@ -225,9 +236,14 @@ def clean_name(text: str, reckoning: Reckoning) -> str:
     text = " ".join(text.split())[:200]
     found = find_date(text, reckoning)
     if found:
-        text = text[: found.start] if found.start > 2 else text[found.end :]
-    text = _AFTER_NAME.sub("", _BEFORE_NAME.sub("", text)).strip(" \t,:;|»«·•–—")
+        before = _bare_name(text[: found.start])
+        text = before if re.search(r"\w", before) else text[found.end :]
+    text = _bare_name(text)
     return text if 0 < len(text) <= MAX_NAME and re.search(r"\w", text) and len(text.split()) <= 5 else ""
+
+
+def _bare_name(text: str) -> str:
+    return _AFTER_NAME.sub("", _BEFORE_NAME.sub("", text)).strip(" \t,:;|»«·•–—")
 
 
 def find_author(
@@ -310,7 +326,7 @@ def _are_near(element: Element, date: Element | None) -> bool:
 
 
 def normal_id(raw: str) -> str:
-    """`p123`, `post-123`, `#msg123` are all 123; `comment-123` keeps its kind, for an article and its comment may share a number."""
+    """`p123`, `post-123`, `#msg123` are all 123; `comment-123` keeps its kind: it may share a number with its article."""
     found = _ID.fullmatch(raw.strip().lstrip("#"))
     if not found:
         return ""

@@ -23,23 +23,30 @@ from spiders.forum.paging import in_pager
 from spiders.forum.tree import Element, ancestors, elements, length, names, pick, plain
 from spiders.forum.view import Selectors, ThreadLink
 
-_OUTSIDE_TAGS = frozenset("nav footer aside head select noscript".split())
+_OUTSIDE_TAGS = frozenset(["nav", "footer", "aside", "head", "select", "noscript"])
 _OUTSIDE_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:breadcrumbs?|sidebar|widget(?:-area|s)?|footer|navbar|navigation|menu|topnav|nav|pagination|jumpbox|moderators?|post-?navigation|navstrip|linktree|navigate_section|tagcloud|site-header)(?=$|[\s_-])",
+    r"(?:^|[\s_-])(?:breadcrumbs?|sidebar|widget(?:-area|s)?|footer|navbar|navigation|menu|topnav|nav|"
+    r"pagination|jumpbox|moderators?|post-?navigation|navstrip|linktree|navigate_section|tagcloud|"
+    r"site-header)(?=$|[\s_-])",
     re.IGNORECASE,
 )
 _TITLE_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:title|titles|titel|tittel|subject|topic|thread|headline|rubrik|overskrift|amne|emne|subj|topictitle|trad)(?=$|[\s_-])",
+    r"(?:^|[\s_-])(?:title|titles|titel|tittel|subject|topic|thread|headline|rubrik|overskrift|amne|"
+    r"emne|subj|topictitle|trad)(?=$|[\s_-])",
     re.IGNORECASE,
 )
 _NUMBER = r"(\d{1,3}(?:[\s.,\u00a0]\d{3})+|\d{1,7})(?![\d:])"
-_REPLY_WORDS = r"(?:replies|reply|answers?|comments?|posts|messages|svar|kommentar(?:er|ar)?|inlägg|innlegg|indlæg|meldinger|meddelanden|vastau(?:sta|ksia|s)|viesti(?:ä|t)?|kommenttia?|antwort(?:en)?|beiträge)"
+_REPLY_WORDS = (
+    r"(?:replies|reply|answers?|comments?|posts|messages|svar|kommentar(?:er|ar)?|inlägg|innlegg|indlæg|meldinger|"
+    r"meddelanden|vastau(?:sta|ksia|s)|viesti(?:ä|t)?|kommenttia?|antwort(?:en)?|beiträge)"
+)
 _REPLIES = (
     re.compile(rf"{_NUMBER}\s*{_REPLY_WORDS}\b", re.IGNORECASE),
     re.compile(rf"\b{_REPLY_WORDS}\s*:?\s*\(?{_NUMBER}", re.IGNORECASE),
 )
 _LAST_WORDS = re.compile(
-    r"last\s?(?:post|reply|message|activity)|latest|senaste?|siste|seneste|sidste|viimeisin|viimeksi|letzte|aktivitet|activity|lastpost|freshness",
+    r"last\s?(?:post|reply|message|activity)|latest|senaste?|siste|seneste|sidste|viimeisin|viimeksi|"
+    r"letzte|aktivitet|activity|lastpost|freshness",
     re.IGNORECASE,
 )
 MAX_LINKS = 1_000
@@ -199,12 +206,22 @@ def _thread_link(element: Element, url: str, row: Element, selectors: Selectors,
     parts = [str(replies) if replies is not None else "", last.isoformat() if last else ""]
     return ThreadLink(
         url=first_page(url),
-        title=plain(element)[:300],
+        title=_title(element)[:300],
         marker=("" if strong else "~") + "|".join(parts) if any(parts) else "",
         replies=replies,
         last_post_at=last,
         strong=strong,
     )
+
+
+def _title(link: Element) -> str:
+    """The words of a link; of one that wraps a whole row, those of its first block."""
+    blocks = [
+        text
+        for child in link
+        if child.tag in {"div", "p", "h2", "h3", "h4", "strong"} and (text := plain(child))
+    ]
+    return blocks[0] if blocks else plain(link)
 
 
 def _with_second_row(row: Element) -> Element:

@@ -7,17 +7,22 @@ from spiders.forum.addresses import absolute, canonical, is_trap, page_number, s
 from spiders.forum.tree import Element, ancestors, names, pick, plain
 
 _NEXT_WORDS = re.compile(
-    r"\W*(?:next|next page|nästa|nästa sida|neste|neste side|næste|næste side|seuraava|seuraava sivu|nächste|nächste seite|weiter|"
-    r"older|older (?:posts|entries|topics|comments)|newer comments|äldre|äldre inlägg|eldre|eldre innlegg|ældre|ældre indlæg|vanhemmat|"
-    r"more|load more|show more|visa fler|fler|ladda fler|vis flere|flere|näytä lisää|framåt|frem|forward)\W*|[›»→]|>{1,2}",
+    r"\W*(?:next|next page|nästa|nästa sida|neste|neste side|næste|næste side|seuraava|seuraava sivu|"
+    r"nächste|nächste seite|weiter|"
+    r"older|older (?:posts|entries|topics|comments)|newer comments|äldre|äldre inlägg|eldre|eldre "
+    r"innlegg|ældre|ældre indlæg|vanhemmat|"
+    r"more|load more|show more|visa fler|fler|ladda fler|vis flere|flere|näytä lisää|framåt|frem|"
+    r"forward)\W*|[›»→]|>{1,2}",
     re.IGNORECASE,
 )
 _NEXT_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:next|nasta|neste|naeste|seuraava|older|arrow-right|morelink|pagenav-?next|pagination_next)(?=$|[\s_-])",
+    r"(?:^|[\s_-])(?:next|nasta|neste|naeste|seuraava|older|arrow-right|morelink|pagenav-?next|"
+    r"pagination_next)(?=$|[\s_-])",
     re.IGNORECASE,
 )
 _PAGER = re.compile(
-    r"(?:^|[\s_-])(?:pag(?:e|er|es|ing|ination|inator|elinks?|enav|e-?numbers?)?|nav-?links|pagelinks|comment-?navigation|comments-pagination|sidor|sider|sivut)(?=$|[\s_-])|pagination|pagenav|page-?nav",
+    r"(?:^|[\s_-])(?:pag(?:e|er|es|ing|ination|inator|elinks?|enav|e-?numbers?)?|nav-?links|pagelinks|"
+    r"comment-?navigation|comments-pagination|sidor|sider|sivut)(?=$|[\s_-])|pagination|pagenav|page-?nav",
     re.IGNORECASE,
 )
 _OTHER_THREAD = re.compile(r"prev_next|next(?:newest|oldest)|view=(?:next|previous)|goto=next", re.IGNORECASE)

@@ -21,8 +21,49 @@ from spiders.forum.tree import Element, ancestors, elements, length, prefer, sig
 from spiders.forum.view import PostView, Selectors
 
 _HEADER_WORDS = frozenset(
-    "posted written published by on at the av af von den kl klo klokken skrev skrevet skrivet skriven postad postat posted postet publicerad "
-    "publicerat publisert publiceret inlagt inlägg innlegg indlæg wrote says said säger sier siger sa kirjoitti lähetetty um uhr".split()
+    [
+        "posted",
+        "written",
+        "published",
+        "by",
+        "on",
+        "at",
+        "the",
+        "av",
+        "af",
+        "von",
+        "den",
+        "kl",
+        "klo",
+        "klokken",
+        "skrev",
+        "skrevet",
+        "skrivet",
+        "skriven",
+        "postad",
+        "postat",
+        "posted",
+        "postet",
+        "publicerad",
+        "publicerat",
+        "publisert",
+        "publiceret",
+        "inlagt",
+        "inlägg",
+        "innlegg",
+        "indlæg",
+        "wrote",
+        "says",
+        "said",
+        "säger",
+        "sier",
+        "siger",
+        "sa",
+        "kirjoitti",
+        "lähetetty",
+        "um",
+        "uhr",
+    ]
 )
 """What a header may say besides author and date."""
 
@@ -180,7 +221,7 @@ def _follow(item: Element, path: Sequence[str]) -> Element:
 
 
 def _text_path(items: Sequence[Element], sheet: Sheet, nested: dict[int, list[Element]]) -> tuple[str, ...]:
-    """From a post down to the element that holds its text: as long as one child holds most of the words that differ between posts."""
+    """From a post down to the element that holds its text: while one child holds most of the words that differ."""
     sample = list(items[:40])
     level, path = sample, []
     parts = {e for item in sample for e in _named_parts(item, sheet)} | {

@@ -10,18 +10,23 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from spiders.forum.fields import Sheet, find_author, own_date, tells_of_posting
 from spiders.forum.text import is_hidden, is_quote, text_of
 from spiders.forum.tree import Element, ancestors, elements, length, names, signature, sound
 
-_ASIDE_TAGS = frozenset("nav footer aside form script style template select noscript iframe head".split())
+_ASIDE_TAGS = frozenset(
+    ["nav", "footer", "aside", "form", "script", "style", "template", "select", "noscript", "iframe", "head"]
+)
 _ASIDE_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:sidebar|footer|nav|navbar|menu|breadcrumbs?|widget|related|recent|suggested|advert|ads?|cookie|banner|pagination)(?=$|[\s_-])",
+    r"(?:^|[\s_-])(?:sidebar|footer|nav|navbar|menu|breadcrumbs?|widget|related|recent|suggested|"
+    r"advert|ads?|cookie|banner|pagination)(?=$|[\s_-])",
     re.IGNORECASE,
 )
 _ITEM_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:post|message|msg|comment|entry|reply|inlagg|inlägg|innlegg|indlæg|svar|answer|question)(?=$|[\s_\d-])",
+    r"(?:^|[\s_-])(?:post|message|msg|comment|entry|reply|inlagg|inlägg|innlegg|indlæg|svar|answer|"
+    r"question)(?=$|[\s_\d-])",
     re.IGNORECASE,
 )
 MAX_DATES = 3_000
@@ -36,7 +41,7 @@ class Leaf:
 
 
 def find_items(root: Element, sheet: Sheet) -> list[Element]:
-    """Elements that hold one post each, in page order; [] when nothing on the page looks like posts. Changes the tree it is given."""
+    """Elements that hold one post each, in page order; [] when nothing on the page looks like posts. Changes the tree."""
     body = root.find(".//body")
     body = root if body is None else body
     _strip(body)
@@ -222,7 +227,7 @@ def _common_before(children: Sequence[Element], places: Sequence[int]) -> int:
         if len(kinds) == 1 and not any(
             tag in {"h1", "hr"} for tag in (c.tag for c in children[places[0] - count : places[0]])
         ):
-            gap = min((b - a for a, b in zip(places, places[1:], strict=False)), default=99)
+            gap = min((b - a for a, b in pairwise(places)), default=99)
             if gap > count:
                 return count
     return 0
@@ -234,7 +239,7 @@ def _stand_apart(
     """Whether the texts stand between the heads, or the names before them."""
     between = [c for c in children[places[0] :] if c not in set(heads)]
     outside = sum(length(c) for c in between)
-    inside = sum(len(_words_besides(head, sheet)) for head in heads)
+    inside = sum(len(re.sub(r"\w+:", "", _words_besides(head, sheet)).strip()) for head in heads)
     if outside > 2 * inside:
         return True
     nameless = sum(
@@ -250,7 +255,7 @@ def _stand_apart(
 
 def _end(children: Sequence[Element], starts: Sequence[int]) -> int:
     """The last piece is not longer than the longest before it."""
-    longest = max(b - a for a, b in zip(starts, starts[1:], strict=False))
+    longest = max(b - a for a, b in pairwise(starts))
     return min(len(children), starts[-1] + longest)
 
 

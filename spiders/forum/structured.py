@@ -15,15 +15,18 @@ from spiders.forum.view import PostView, Selectors, ThreadLink
 
 MARKED_UP: dict[str, Selectors] = {
     "microdata": Selectors(
-        post='[itemtype$="schema.org/DiscussionForumPosting"], [itemtype$="schema.org/SocialMediaPosting"], [itemtype$="schema.org/Comment"], '
+        post='[itemtype$="schema.org/DiscussionForumPosting"], [itemtype$="schema.org/SocialMediaPosting"], '
+        '[itemtype$="schema.org/Comment"], '
         '[itemtype$="schema.org/UserComments"], [itemtype$="schema.org/Answer"], [itemtype$="schema.org/Question"], '
         '[itemtype$="schema.org/BlogPosting"], [itemtype$="schema.org/Article"], [itemtype$="schema.org/NewsArticle"]',
         text='[itemprop~="text"], [itemprop~="articleBody"], [itemprop~="commentText"], [itemprop~="reviewBody"]',
-        author='[itemprop~="author"] [itemprop~="name"], [itemprop~="creator"] [itemprop~="name"], [itemprop~="author"], [itemprop~="creator"]',
+        author='[itemprop~="author"] [itemprop~="name"], [itemprop~="creator"] [itemprop~="name"], '
+        '[itemprop~="author"], [itemprop~="creator"]',
         time='[itemprop~="datePublished"], [itemprop~="dateCreated"], [itemprop~="commentTime"]',
     ),
     "rdfa": Selectors(
-        post='[typeof*="sioc:Post"], [typeof*="sioct:Comment"], [typeof*="sioct:BoardPost"], [typeof~="Comment"], [typeof~="DiscussionForumPosting"]',
+        post='[typeof*="sioc:Post"], [typeof*="sioct:Comment"], [typeof*="sioct:BoardPost"], [typeof~="Comment"], '
+        '[typeof~="DiscussionForumPosting"]',
         text='[property*="content:encoded"], [property~="text"], [property~="articleBody"]',
         author='[rel~="sioc:has_creator"], [property~="author"], [property~="foaf:name"]',
         time='[property*="dc:date"], [property~="datePublished"], [property~="dc:created"]',
@@ -40,7 +43,17 @@ MICROFORMATS: dict[str, Selectors] = {
     ),
 }
 _POSTINGS = frozenset(
-    "DiscussionForumPosting SocialMediaPosting BlogPosting Article NewsArticle Question Answer Comment Review".split()
+    [
+        "DiscussionForumPosting",
+        "SocialMediaPosting",
+        "BlogPosting",
+        "Article",
+        "NewsArticle",
+        "Question",
+        "Answer",
+        "Comment",
+        "Review",
+    ]
 )
 _BELOW = (
     "comment",

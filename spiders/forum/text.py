@@ -10,15 +10,76 @@ from itertools import islice
 from spiders.forum.tree import Element, ancestors, length, names, plain
 
 _DROPPED = frozenset(
-    "script style noscript template svg button select input textarea iframe object embed canvas nav video audio map option label head".split()
+    [
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "svg",
+        "button",
+        "select",
+        "input",
+        "textarea",
+        "iframe",
+        "object",
+        "embed",
+        "canvas",
+        "nav",
+        "video",
+        "audio",
+        "map",
+        "option",
+        "label",
+        "head",
+    ]
 )
 _BLOCKS = frozenset(
-    "address article aside blockquote dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr li main "
-    "ol p pre section summary table tbody td tfoot th thead tr ul center".split()
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "li",
+        "main",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+        "center",
+    ]
 )
 _QUOTE = re.compile(
-    r"(?:^|[\s_-])(?:quote|quoted|quotebox|quoteheader|quotefooter|quotecontent|quotetitle|blockquote|bbcodeblock--quote|"
-    r"bbcode_quote|bbc_standard_quote|mycode_quote|citat|sitat|lainaus|cite_bbcode|quoteauthor|ipsquote\w*)(?=$|[\s_-])",
+    r"(?:^|[\s_-])(?:quote|quoted|quotebox|quoteheader|quotefooter|quotecontent|quotetitle|blockquote|"
+    r"bbcodeblock--quote|"
+    r"bbcode_quote|bbc_standard_quote|mycode_quote|citat|sitat|lainaus|cite_bbcode|quoteauthor|"
+    r"ipsquote\w*)(?=$|[\s_-])",
     re.IGNORECASE,
 )
 _SIGNATURE = re.compile(
@@ -26,23 +87,31 @@ _SIGNATURE = re.compile(
     re.IGNORECASE,
 )
 _HIDDEN = re.compile(
-    r"(?:^|\s)(?:hidden|sr-only|visually-hidden|visuallyhidden|screen-reader-text|screen-reader|u-hidden|d-none|noprint)(?=$|\s)",
+    r"(?:^|\s)(?:hidden|sr-only|visually-hidden|visuallyhidden|screen-reader-text|screen-reader|"
+    r"u-hidden|d-none|noprint)(?=$|\s)",
     re.IGNORECASE,
 )
 _CHROME = re.compile(
-    r"(?:^|[\s_-])(?:actions?|buttons?|toolbar|tools|controls?|share|sharing|social|likes?|votes?|voting|score|rating|reactions?|avatar|"
-    r"userpic|gravatar|breadcrumbs?|pagination|pager|permalink|report|edited|lastedited|edited_post|last-?edit|notice|menu|"
-    r"post-?number|postcount|attribution|thanks?|comment-reply|replylink|reply-?link|reply-?button|quote-button|upvotes?)(?=$|[\s_-])",
+    r"(?:^|[\s_-])(?:actions?|buttons?|toolbar|tools|controls?|share|sharing|social|likes?|votes?|"
+    r"voting|score|rating|reactions?|avatar|"
+    r"userpic|gravatar|breadcrumbs?|pagination|pager|permalink|report|edited|lastedited|edited_post|"
+    r"last-?edit|notice|menu|"
+    r"post-?number|postcount|attribution|thanks?|comment-reply|replylink|reply-?link|reply-?button|"
+    r"quote-button|upvotes?)(?=$|[\s_-])",
     re.IGNORECASE,
 )
 _CHROME_CHARS = 90
 """What a button bar may hold; longer text in a block with such a name is somebody's words."""
 _BUTTON_WORDS = re.compile(
-    r"\W*(?:\(?\d{0,4}\)?\s*)?(?:reply|quote|multi-?quote|like|likes|unlike|dislike|share|report|edit|delete|permalink|permanent link|link|up|top|"
-    r"upvote|downvote|thank(?:s| you)?|flag|save|bookmark|pm|email|www|profile|find|context|parent|unvote|hide|follow|ignore|more|"
+    r"\W*(?:\(?\d{0,4}\)?\s*)?(?:reply|quote|multi-?quote|like|likes|unlike|dislike|share|report|edit|"
+    r"delete|permalink|permanent link|link|up|top|"
+    r"upvote|downvote|thank(?:s| you)?|flag|save|bookmark|pm|email|www|profile|find|context|parent|"
+    r"unvote|hide|follow|ignore|more|"
     r"svara|citera|gilla|dela|anmäl|rapportera|redigera|ta bort|länk|upp|tacka?|spara|dölj|"
-    r"svar|siter|lik|liker|del|rapporter|rediger|slett|lenke|opp|citer|citér|anmeld|slet|synes godt om|link til indlæg|"
-    r"vastaa|lainaa|tykkää|jaa|ilmoita|muokkaa|poista|linkki|antworten|zitieren|zitat|gefällt mir|teilen|melden|bearbeiten)"
+    r"svar|siter|lik|liker|del|rapporter|rediger|slett|lenke|opp|citer|citér|anmeld|slet|synes godt "
+    r"om|link til indlæg|"
+    r"vastaa|lainaa|tykkää|jaa|ilmoita|muokkaa|poista|linkki|antworten|zitieren|zitat|gefällt mir|"
+    r"teilen|melden|bearbeiten)"
     r"(?:\s*\(?\d{1,5}\)?)?\W*",
     re.IGNORECASE,
 )
@@ -110,7 +179,11 @@ def _collect(root: Element, without: Collection[Element], quotes: bool) -> str:
         elif node.tag == "img":
             parts.append(_image(node))
         else:
-            _push(node, stack, in_pre=node.tag == "pre" or any(a.tag == "pre" for a in islice(ancestors(node), 4)))
+            _push(
+                node,
+                stack,
+                in_pre=node.tag == "pre" or any(a.tag == "pre" for a in islice(ancestors(node), 4)),
+            )
     return "".join(parts)
 
 

@@ -79,7 +79,7 @@ def prefer(element: Element, css: str) -> list[tuple[Element | None, str]]:
 
 
 def pick(element: Element, css: str) -> list[tuple[Element | None, str]]:
-    """What a CSS selector finds: (element, its text), or (None, value) for ::attr() and ::text. A wrong selector finds nothing."""
+    """What a CSS selector finds: (element, its text), or (None, value) for ::attr() and ::text; nothing if it is wrong."""
     if not css:
         return []
     try:

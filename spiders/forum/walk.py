@@ -7,8 +7,8 @@ before, so a crawl may be killed at any instant.
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from listener.ports import Batch, Page
@@ -16,73 +16,25 @@ from listener.post import Post, plausible_time, post_id
 from spiders.collector import Context
 from spiders.forum.addresses import canonical, looks_like_topic, thread_key
 from spiders.forum.feed_hints import Hint
+from spiders.forum.plan import (
+    ALIAS,
+    FEED,
+    FINISHED,
+    LIST,
+    MAX_THREAD_PAGES,
+    OTHER,
+    THREAD,
+    WEAK,
+    Ask,
+    Progress,
+    Step,
+    reread_after,
+)
 from spiders.forum.view import Kind, PageView, PostView, ThreadLink
-
-FINISHED = "finished"
-"""Stands as a head's marker when the list says nothing about its threads."""
-MAX_THREAD_PAGES = 2_000
-WEAK = "~"
-"""Begins a marker that may miss new replies."""
-LIST, THREAD, ALIAS, OTHER, FEED = "list", "thread", "alias", "other", "feed"
 
 Remember = Callable[..., Page]
 """`ListeningSpider.remember` for the response at hand."""
 MakePost = Callable[..., Post | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """A page to fetch. `role`: what we take it for; "" when only reading will tell. `marker`, `title`: what the list said."""
-
-    url: str
-    role: str = ""
-    thread: str = ""
-    marker: str = ""
-    title: str = ""
-    depth: int = 0
-    conditional: bool = False
-
-    @property
-    def priority(self) -> int:
-        """Threads begun are ended first, then new threads, then the next page of the list."""
-        return {THREAD: 20, "": 10, FEED: 5}.get(self.role, 0)
-
-
-@dataclass(slots=True, kw_only=True)
-class Step:
-    """What follows from one page."""
-
-    batch: Batch = field(default_factory=Batch)
-    asks: list[Ask] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True, kw_only=True)
-class Reading:
-    """A thread that is being read in this run."""
-
-    marker: str
-    head: Page | None = None
-    from_start: bool = True
-    whole: bool = True
-    ids: set[str] = field(default_factory=set)
-    newest: datetime | None = None
-    known_newest: datetime | None = None
-    changed: bool = False
-    """The list said that something was added or edited."""
-    pages: int = 0
-    waiting: list[str] = field(default_factory=list)
-
-
-def reread_after(newest: datetime | None, now: datetime, *, forever: bool) -> datetime | None:
-    """When a thread should be read again for edits and deletions: the fresher its newest post, the sooner.
-    `forever`: its list would not tell of new replies, so it is never given up."""
-    age = now - newest if newest else timedelta(days=30)
-    if age < timedelta(hours=48):
-        return now + timedelta(hours=1)
-    if age < timedelta(days=14):
-        return now + timedelta(hours=12)
-    return now + timedelta(days=7) if age < timedelta(days=90) or forever else None
 
 
 class Walk:
@@ -101,7 +53,7 @@ class Walk:
         self._finished_at = _instant(said.removeprefix("done").strip())
         self._asked: set[str] = set()
         self._listed: set[str] = set()
-        self._threads: dict[str, Reading] = {}
+        self._threads: dict[str, Progress] = {}
         self._prints: dict[str, str] = {}
         self._weak: dict[str, ThreadLink] = {}
         self._due_asked = False
@@ -292,7 +244,7 @@ class Walk:
         read = [row for row in rows if row.state == "ok"] or [rows[0]]
         last = read[-1]
         newest = max((row.newest_post_at for row in rows if row.newest_post_at), default=None)
-        self._threads[key] = Reading(
+        self._threads[key] = Progress(
             marker=link.marker,
             head=rows[0],
             from_start=last.url == rows[0].url,
@@ -315,7 +267,7 @@ class Walk:
         """Read a known thread again from its first page: what is no longer there was deleted."""
         state = self._threads.get(key)
         if state is None:
-            state = self._threads[key] = Reading(marker=marker or head.marker, head=head)
+            state = self._threads[key] = Progress(marker=marker or head.marker, head=head)
         state.from_start = True
         self._ask(step, Ask(url=head.url, role=THREAD, thread=key, marker=state.marker))
 
@@ -350,7 +302,7 @@ class Walk:
             step.batch.pages.append(remember(role=ALIAS, thread=key, marker=ask.marker or FINISHED))
             return
         state = self._threads.setdefault(
-            key, Reading(marker=ask.marker, from_start=view.number == 1 or ask.role != THREAD)
+            key, Progress(marker=ask.marker, from_start=view.number == 1 or ask.role != THREAD)
         )
         state.pages += 1
         new = [post for post in view.posts if post.native_id not in state.ids]
@@ -376,7 +328,7 @@ class Walk:
         state.whole = state.whole and goes_on
         self._go_on(key, state, view.next_url if goes_on else "", view.others if goes_on else [], step)
 
-    def _go_on(self, key: str, state: Reading, next_url: str, others: Sequence[str], step: Step) -> None:
+    def _go_on(self, key: str, state: Progress, next_url: str, others: Sequence[str], step: Step) -> None:
         """Ask for the thread's next page, or write down that it was read to its end."""
         step_asks = len(step.asks)
         known = set() if state.from_start else {row.url for row in self._rows(key)}
@@ -398,7 +350,7 @@ class Walk:
             return
         self._finish(key, state, step)
 
-    def _finish(self, key: str, state: Reading, step: Step) -> None:
+    def _finish(self, key: str, state: Progress, step: Step) -> None:
         head = state.head
         if head is None:
             return
@@ -415,13 +367,14 @@ class Walk:
         if state.from_start and state.whole:
             self._complete(key, state, step)
 
-    def _complete(self, key: str, state: Reading, step: Step) -> None:
+    def _complete(self, key: str, state: Progress, step: Step) -> None:
         """Everything of the thread was seen: what we hold besides is gone, unless that is suspiciously much."""
         held = self._context.held(key)
         seen = {post_id(self._source, native_id(key, i)) for i in state.ids}
         if held and len(held & seen) * 2 < len(held):
             step.warnings.append(
-                f"{state.head.url if state.head else key}: shows fewer than half of the posts we hold of it; nothing was deleted"
+                f"{state.head.url if state.head else key}: shows fewer than half of the posts we hold "
+                f"of it; nothing was deleted"
             )
             return
         step.batch.thread_complete.append((key, frozenset(native_id(key, i) for i in state.ids)))

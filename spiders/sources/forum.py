@@ -16,9 +16,10 @@ from spiders.collector import Context, read_options
 from spiders.crawling import ListeningSpider, crawl
 from spiders.forum.dates import Reckoning
 from spiders.forum.feed_hints import read_hints
+from spiders.forum.plan import FEED, Ask, Step
 from spiders.forum.reading import read_page
 from spiders.forum.view import Kind, PageView, Selectors
-from spiders.forum.walk import FEED, Ask, Step, Walk
+from spiders.forum.walk import Walk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,8 @@ class ForumSpider(ListeningSpider):
             )
         else:
             self.fail(
-                f"{ask.url}: no threads and no posts were found there; want the address of a forum, a list of threads or a thread, "
+                f"{ask.url}: no threads and no posts were found there; want the address of a forum, a "
+                f"list of threads or a thread, "
                 "or [sources.options.selectors] that name its markup",
                 permanent=not self.context.frontier.count(self.context.source.id),
             )

@@ -50,7 +50,7 @@ class Bench:
 
     def __init__(self, incidents: Incidents, outbox: Outbox, slack: SlackMock) -> None:
         self.incidents, self.outbox, self.slack, self.clock = incidents, outbox, slack, Clock()
-        self.notifier: Notifier = SlackNotifier(TOKEN, base_url=slack.url, timeout=1)
+        self.notifier: Notifier = SlackNotifier(TOKEN, base_url=slack.url, timeout=2)
         self._owners = iter(range(10_000))
 
     def open(self, *channels: str, name: str = "a") -> Incident:
@@ -123,7 +123,7 @@ def test_edited_in_place_to_its_newest_version(bench: Bench) -> None:
     "kind", ["500", "500 after", "hang after", "reset after", "close after", "garbage after"]
 )
 def test_a_lost_answer_never_posts_twice(bench: Bench, kind: str) -> None:
-    bench.slack.fail(Fault(kind=kind, seconds=2))
+    bench.slack.fail(Fault(kind=kind, seconds=4))
     bench.open()
     bench.settle()
     bench.assert_one_message()

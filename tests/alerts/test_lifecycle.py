@@ -3,7 +3,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.lifecycle import CALM, Seen, advance, after_act, incident_id, is_news, severity, without_quotes
@@ -190,17 +190,20 @@ def test_nothing_seen_is_an_error() -> None:
 counts_in_time = st.lists(st.integers(0, 120), min_size=1, max_size=80)
 
 
+@settings(deadline=None)
 @given(counts_in_time)
 def test_same_arguments_same_answer(counts: list[int]) -> None:
     assert replay(counts) == replay(counts)
 
 
+@settings(deadline=None)
 @given(counts_in_time)
 def test_never_over_while_unheard(counts: list[int]) -> None:
     for incident in replay([30, *counts, *[0] * 40], missing=True):
         assert incident is None or incident.state is not State.OVER
 
 
+@settings(deadline=None)
 @given(counts_in_time)
 def test_every_incident_keeps_its_order_of_times(counts: list[int]) -> None:
     severities: dict[str, int] = {}
@@ -216,6 +219,7 @@ def test_every_incident_keeps_its_order_of_times(counts: list[int]) -> None:
     assert end is None or end.state is State.OVER
 
 
+@settings(deadline=None)
 @given(st.integers(0, 500), st.integers(0, 500), st.floats(0.02, 300))
 def test_more_voices_never_lower_severity_at_opening(one: int, more: int, expected: float) -> None:
     few, many = sorted((one, more))

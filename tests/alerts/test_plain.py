@@ -1,6 +1,6 @@
 import unicodedata
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.plain import clusters, inert, shorten
@@ -23,6 +23,7 @@ def test_inert_is_one_clean_line() -> None:
     assert inert(" a\r\nb\x1b[0m\u202ec\u200bd\x00 ") == "a b [0m c d"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.integers(1, 80))
 def test_shorten_keeps_the_limit_and_no_mark_is_orphaned(text: str, limit: int) -> None:
     short = shorten(inert(text), limit)
@@ -33,6 +34,7 @@ def test_shorten_keeps_the_limit_and_no_mark_is_orphaned(text: str, limit: int) 
         assert not rest or not unicodedata.combining(rest[0]) or len(short) == 1
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_clusters_lose_nothing_but_towers(text: str) -> None:
     joined = "".join(clusters(text))

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.tail import MIN_SPREAD, log_tail, quantile, tail
@@ -30,6 +30,7 @@ def exact(observed: int, mean: float, spread: float) -> float:
     return math.fsum(above)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 600), means, spreads)
 def test_equals_the_sum_of_its_terms(observed: int, mean: float, spread: float) -> None:
     wanted = exact(observed, mean, spread)
@@ -41,11 +42,13 @@ def test_far_out_it_does_not_end_at_zero() -> None:
     assert log_tail(5000, 1.0, 0.0) < log_tail(4000, 1.0, 0.0) < -1000
 
 
+@settings(deadline=None)
 @given(st.integers(0, 300), means, spreads)
 def test_more_voices_are_never_more_likely(observed: int, mean: float, spread: float) -> None:
     assert log_tail(observed + 1, mean, spread) <= log_tail(observed, mean, spread) + 1e-9
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 0.99), means, spreads)
 def test_quantile_is_the_smallest(share: float, mean: float, spread: float) -> None:
     k = quantile(share, mean, spread)

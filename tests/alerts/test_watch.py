@@ -98,21 +98,25 @@ class Night:
         )  # fmt: skip
 
     def looks(
-        self, start: datetime, end: datetime, heard: dict[str, tuple[bool, str]] | None = None
+        self,
+        start: datetime,
+        end: datetime,
+        heard: dict[str, tuple[bool, str]] | None = None,
+        every: timedelta = timedelta(minutes=15),
     ) -> list[Incident]:
-        """What was told in between, looking every five minutes."""
+        """What was told in between."""
         told = []
         while start <= end:
             if incident := self.look(start, heard):
                 told.append(incident)
-            start += timedelta(minutes=5)
+            start += every
         return told
 
 
 def test_the_night(archive: Archive) -> None:
     night = Night(archive)
     assert night.looks(MORNING - 3 * HOUR, MORNING) == []
-    told = night.looks(MORNING, MORNING + 8 * HOUR)
+    told = night.looks(MORNING, MORNING + 6 * HOUR, every=timedelta(minutes=5))
     first = told[0]
     assert first.opened_at - MORNING <= timedelta(minutes=20)
     assert abs(first.began_at - MORNING) <= timedelta(minutes=15)

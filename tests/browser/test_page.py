@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from tests.console import fakes
 from tests.console.serving import serving
@@ -18,6 +18,8 @@ ARGUMENTS = [
 ]
 INCIDENT = "/incidents/3f9c1a77e0b24d58"
 PAGES = ("/", "/?range=7d", "/?range=35d", "/mentions", "/incidents", INCIDENT, "/sources")
+LEFT_BEHIND = "net::ERR_ABORTED"
+"""What became of a request when the next page was opened meanwhile."""
 TEXT_AA, GRAPHIC_AA = 4.5, 3.0
 
 
@@ -43,8 +45,12 @@ class Visit:
         self.page: Page = context.new_page()
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.complaints.append(request.url))
+        self.page.on("requestfailed", self._failed)
         self.page.goto(f"{address}/?token={fakes.TOKEN}")
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != LEFT_BEHIND:
+            self.complaints.append(f"{request.url}: {request.failure}")
 
     def open(self, path: str) -> Page:
         self.page.goto(self.address + path)

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from console.web.charts import Chart, Span, Tick, bar, draw, scale
 from console.web.desk import Gap, HealthRow
 from console.web.filters import Filters, read_filters
-from console.web.headline import current, headline, heard, is_stale, unheard
+from console.web.headline import current, headline, heard, is_stale, newest_levels, sentences, unheard
 from console.web.links import safe_link
-from console.web.phrases import TABLES, Phrases, number
+from console.web.phrases import TABLES, Phrases, number, usual, usual_with_middle
 from console.web.pictures import picture, ticks
 from console.web.preview import Piece, preview
 from console.web.series import Series, running_end
 from console.web.times import Clock
 from listener.health import Condition
-from listener.incident import State
+from listener.incident import Incident, State
 from listener.mention import CHANNELS, LANGUAGES, THEMES, Signal
 from tests.console import fakes
 
@@ -252,6 +252,12 @@ def test_counts_are_worded_in_the_right_number() -> None:
     assert number(1234567) == "1\u202f234\u202f567"
 
 
+def test_a_range_without_width_is_one_number() -> None:
+    assert [usual(0, 0.4), usual(2.6, 10.2)] == ["0", "3–\u206010"]
+    assert usual_with_middle(0, 0.1, 0.3) == "0"
+    assert usual_with_middle(3, 6, 10) == "6\u00a0(3–\u206010)"
+
+
 # ------------------------------------------------------------------------------------------------ filters and links
 
 TIMES = st.none() | st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -342,6 +348,30 @@ def test_an_old_incident_is_no_news_and_one_that_goes_on_comes_first() -> None:
     assert headline(past, fakes.healths(), clock(past.ended_at + HOUR), stale=False).startswith(
         "Lugnt igen sedan 21:30."
     )
+
+
+def test_the_leading_signal_is_always_counted_out_and_others_only_when_too_high() -> None:
+    high, calm = series([9]), series([1])
+    found = {Signal.ANXIETY: calm, Signal.COMPLAINTS: high, Signal.VOLUME: series([None])}
+    told = sentences(
+        newest_levels(found, [Signal.ANXIETY, Signal.COMPLAINTS, Signal.VOLUME]), "nu", Phrases("sv")
+    )
+    assert [" ".join(line.replace("\u2060", "").split()) for line in told] == [
+        "1 orolig röst nu, vanligen 0 (0–2).",
+        "9 klagomål, vanligen 0 (0–2).",
+    ]
+    assert len(sentences(newest_levels(found, [Signal.COMPLAINTS, Signal.ANXIETY]), "nu", Phrases("sv"))) == 1
+
+
+def test_only_while_an_incident_goes_on_a_number_is_set_as_an_alarm() -> None:
+    def above(*incidents: Incident) -> bool:
+        return picture(
+            series([1, 9]), clock=clock(), filters=Filters(), incidents=incidents, gaps=[], leading=True, axis=True
+        ).above  # fmt: skip
+
+    assert above(fakes.growing_incident())
+    assert not above(fakes.past_incident())
+    assert not above()
 
 
 def test_stale_means_nothing_heard_for_half_an_hour() -> None:

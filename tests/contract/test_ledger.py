@@ -423,12 +423,14 @@ def test_pausing_keeps_what_runs_have_taught_and_resuming_ends_the_back_off(ledg
 
 
 def test_a_good_run_clears_failures_and_remembers_what_was_new(ledger: Ledger) -> None:
-    do(ledger, NOON - HOUR, Tally(error="x", permanent=True))
+    failed = do(ledger, NOON - HOUR, Tally(error="x", permanent=True))
+    assert (failed.failures, failed.last_error, failed.blocked) == (1, "x", True)
     state = do(ledger, NOON, Tally(new=1, newest_post_at=NOON - HOUR))
     assert state == SourceState(
         source="s",
-        first_run_at=NOON,
+        first_run_at=failed.first_run_at,
         last_ok_at=NOON,
+        last_failed_at=failed.last_failed_at,
         newest_post_at=NOON - HOUR,
         last_post_seen_at=NOON,
     )

@@ -19,7 +19,7 @@ class Said:
 
 @dataclass
 class Forum:
-    """`threads`: number → posts. `counts`: whether lists show replies and the time of the last post. `session`: put into links."""
+    """`threads`: number → posts. `counts`: lists show replies and the last post's time. `session`: put into links."""
 
     site: Site
     threads: dict[int, list[Said]] = field(default_factory=dict)

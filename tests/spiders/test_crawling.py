@@ -229,7 +229,8 @@ def test_reads_at_most_max_pages(web: Site) -> None:
     paths = [f"/{number}" for number in range(60)]
     web.pages |= dict.fromkeys(paths, Answer("hej"))
     reading = visit(web, *paths, max_pages=20)
-    assert 20 <= reading.done.pages <= 30
+    assert reading.done.pages == len(reading.pages) == 20
+    assert len(web.asked) == 21  # robots.txt
     assert reading.done.warnings == ("stopped after max_pages = 20 pages; the next run goes on",)
     assert reading.done.error == ""
 
@@ -270,3 +271,15 @@ def test_a_failed_page_keeps_what_was_known_of_it(web: Site) -> None:
     (page,) = visit(web, "/a", pages=[known]).pages
     assert (page.marker, page.etag, page.content_hash, page.attempts) == ("old", '"1"', "h", 3)
     assert (page.state, page.error) == ("failed", "answered 500 (internal server error)")
+
+
+def test_an_own_site_may_be_named_and_its_neighbours_stay_closed(web: Site) -> None:
+    web.pages |= {"/a": Answer("hej"), "/b": Answer("", 302, {"Location": f"http://127.0.0.1:{web.port}/a"})}
+    reading = visit(web, "/a", "/b", address=f"http://localhost:{web.port}")
+    assert reading.notes["/a"] == "read"
+    assert "redirects elsewhere, to http://127.0.0.1" in reading.notes["/b"]
+    closed = visit(web, "/a", allow_private=False)
+    assert closed.notes == {
+        "/a": "127.0.0.1: not called: has the address 127.0.0.1, which is not public; "
+        "for a site of your own inside the network set allow_private"
+    }

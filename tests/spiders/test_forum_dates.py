@@ -55,7 +55,20 @@ def test_written_dates(written: str, utc: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", "Maria 12", "version 3.11.7", "kl 12.30", "10.0.0.1", "Januari 2026", "99.99.2026", "Torsdag", "ett svar", "349 kr", "070-123 45 67"]
+    "written",
+    [
+        "",
+        "Maria 12",
+        "version 3.11.7",
+        "kl 12.30",
+        "10.0.0.1",
+        "Januari 2026",
+        "99.99.2026",
+        "Torsdag",
+        "ett svar",
+        "349 kr",
+        "070-123 45 67",
+    ],
 )
 def test_what_is_no_date(written: str) -> None:
     assert find_date(written, RECKONING) is None
@@ -89,7 +102,9 @@ def test_the_whole_page_decides_what_comes_first() -> None:
 
 
 def test_a_day_with_its_hour_is_exact_and_a_distance_is_not() -> None:
-    assert [getattr(find_date(w, RECKONING), "relative", None) for w in ("i går 14:02", "i går", "3 h", "12 jan")] == [False, True, True, False]
+    assert [
+        getattr(find_date(w, RECKONING), "relative", None) for w in ("i går 14:02", "i går", "3 h", "12 jan")
+    ] == [False, True, True, False]
 
 
 @given(st.text(max_size=200))

@@ -98,7 +98,11 @@ def test_the_sources_own_selectors_come_first() -> None:
     html = "<main><h1>x</h1><w><k>Eva</k><t>2026-01-02 10:00</t><z>Hej hopp</z><y>brus</y></w></main>"
     selectors = Selectors(post="w", text="z", author="k", time="t")
     post = view(html, selectors=selectors).posts[0]
-    assert (post.author, post.text, post.published_at) == ("Eva", "Hej hopp", datetime(2026, 1, 2, 9, tzinfo=UTC))
+    assert (post.author, post.text, post.published_at) == (
+        "Eva",
+        "Hej hopp",
+        datetime(2026, 1, 2, 9, tzinfo=UTC),
+    )
 
 
 def test_a_log_in_wall_is_told_from_an_empty_page() -> None:
@@ -108,7 +112,8 @@ def test_a_log_in_wall_is_told_from_an_empty_page() -> None:
 
 def test_text_keeps_the_authors_words_only() -> None:
     html = (
-        '<article class="message" data-author="Kim" data-content="post-1"><time class="u-dt" datetime="2026-01-02T10:00:00Z">x</time>'
+        '<article class="message" data-author="Kim" data-content="post-1">'
+        '<time class="u-dt" datetime="2026-01-02T10:00:00Z">x</time>'
         '<div class="message-body"><div class="bbWrapper">Före<br>efter <a href="/x">länken</a> <img class="smilie" alt=":)">'
         '<blockquote class="bbCodeBlock--quote">någon annan</blockquote><pre class="bbCodeBlock"><code>a  = 1\nb</code></pre>'
         '<script>x()</script><span style="display:none">dold</span><span hidden>dold</span></div></div></article>'
@@ -120,7 +125,9 @@ def test_text_keeps_the_authors_words_only() -> None:
 
 
 def test_numbers_that_begin_anew_on_each_page_are_no_ids() -> None:
-    html = "".join(f'<div id="post{n}"><b>A{n}</b> <i>2026-01-02 10:0{n}</i><p>Hej {n}</p></div>' for n in (1, 2, 3))
+    html = "".join(
+        f'<div id="post{n}"><b>A{n}</b> <i>2026-01-02 10:0{n}</i><p>Hej {n}</p></div>' for n in (1, 2, 3)
+    )
     first, second = (view(f"<h1>x</h1><div>{html}</div>", f"t/x/12?page={n}") for n in (1, 2))
     later = view(f"<h1>x</h1><div>{html.replace('10:0', '11:0')}</div>", "t/x/12?page=2")
     assert not {p.native_id for p in first.posts} & {p.native_id for p in later.posts}
@@ -129,11 +136,33 @@ def test_numbers_that_begin_anew_on_each_page_are_no_ids() -> None:
 
 SNIPPETS = st.sampled_from(
     [
-        "<div>", "</div>", "<table><tr><td>", "</table>", "<article class=message data-content=post-1>", "<time datetime=2026-01-01>",
-        "12 jan 2026 08:30", "<a href='?page=2'>2</a>", "<a rel=next href=//[>", "<li class=comment id=comment-9>", "<dt>", "<dd>", "\x00",
-        '<script type="application/ld+json">{"@type":"Comment","text":["x"]}</script>', '<script type="application/ld+json">[[[[', "<h1>",
-        "<div itemscope itemtype='http://schema.org/Comment'>", "99.99.9999", "<base href='::'>", "<link rel=canonical href='http://[x'>",
-        "<td>Kim<td>Hej på dig<tr>", "\ud800", "&#0;", "<svg>", "<noscript>", "för 99999999 år sedan", "<time datetime='99999999999'>",
+        "<div>",
+        "</div>",
+        "<table><tr><td>",
+        "</table>",
+        "<article class=message data-content=post-1>",
+        "<time datetime=2026-01-01>",
+        "12 jan 2026 08:30",
+        "<a href='?page=2'>2</a>",
+        "<a rel=next href=//[>",
+        "<li class=comment id=comment-9>",
+        "<dt>",
+        "<dd>",
+        "\x00",
+        '<script type="application/ld+json">{"@type":"Comment","text":["x"]}</script>',
+        '<script type="application/ld+json">[[[[',
+        "<h1>",
+        "<div itemscope itemtype='http://schema.org/Comment'>",
+        "99.99.9999",
+        "<base href='::'>",
+        "<link rel=canonical href='http://[x'>",
+        "<td>Kim<td>Hej på dig<tr>",
+        "\ud800",
+        "&#0;",
+        "<svg>",
+        "<noscript>",
+        "för 99999999 år sedan",
+        "<time datetime='99999999999'>",
     ]
 )
 

@@ -127,7 +127,9 @@ def test_an_endless_thread_is_left(forum: Forum) -> None:
 
     def endless(asked: Asked) -> Answer:
         page = forum._number(asked, "page")
-        body = "<div id=p7><b>Kim</b> <i>2026-01-02 10:00</i><p>Samma igen.</p></div><div id=p8><b>Eva</b> <i>2026-01-02 11:00</i><p>Ja.</p></div>"
+        body = "".join(
+            f"<div id=p{n}><b>Kim</b> <i>2026-01-02 1{n}:00</i><p>Igen {n}.</p></div>" for n in (7, 8)
+        )
         return Answer(f'<h1>Runt</h1>{body}<a rel=next href="/read?t=9&page={page + 1}">Nästa</a>')
 
     forum.add(9)
@@ -154,7 +156,8 @@ def test_a_fresh_thread_is_read_again_after_an_hour(forum: Forum) -> None:
     world = World()
     world.crawl(forum.site.address)
     fresh.text = "Rättat ord"
-    assert world.crawl(forum.site.address, now=NOW + timedelta(minutes=20)) and world.edited == []
+    world.crawl(forum.site.address, now=NOW + timedelta(minutes=20))
+    assert world.edited == []
     world.crawl(forum.site.address, now=NOW + timedelta(minutes=70))
     assert world.edited == [f"/read?t=77#{fresh.number}"]
 
@@ -187,3 +190,70 @@ def test_a_single_thread_as_address(forum: Forum) -> None:
     forum.add(2)
     assert world.crawl(f"{forum.site.address}/read?t=2").done.pages == 1
     assert len(world.new) == 1
+
+
+def test_sub_forums_are_walked_and_an_unchanged_one_is_passed_over(forum: Forum) -> None:
+    forum.fill(threads=10, posts=3)
+    pages = forum.site.pages
+
+    def board(asked: Asked) -> Answer:
+        own = [t for t in sorted(forum.threads) if t % 2 == int(asked.path[-1])]
+        rows = "".join(forum._row(t) for t in own)
+        return Answer(f'<nav><a href="/">Hem</a></nav><h1>Avdelning</h1><div>{rows}</div><a href="/login">Logga in</a>')
+
+    def home(asked: Asked) -> Answer:
+        rows = []
+        for number in (0, 1):
+            posts = [s for t, said in forum.threads.items() if t % 2 == number for s in said]
+            last = f"{max(s.at for s in posts):%Y-%m-%d %H:%M}"
+            row = f'<a href="/forum/{number}">Avdelning {number}</a></td><td>{len(posts)}</td><td>{last}</td>'
+            rows.append(f"<tr><td>{row}</tr>")
+        head = "<tr><th>Forum</th><th>Inlägg</th><th>Senaste</th></tr>"
+        return Answer(f'<h1>Hem</h1><table>{head}{"".join(rows)}</table><a href="/sok">Sök</a>')
+
+    pages |= {"/": home, "/forum/0": board, "/forum/1": board}
+    world = World()
+    world.crawl(forum.site.address)
+    assert texts(world) == forum.every()
+    assert world.crawl(forum.site.address).done.pages == 1
+    forum.add(4, "Svar i den ena", at=NOW - timedelta(hours=1))
+    assert world.crawl(forum.site.address).done.pages == 3
+    assert texts(world) == forum.every()
+    assert forum.site.times("/login") == 0
+
+
+def test_threads_with_the_newest_post_first_get_their_new_replies(forum: Forum) -> None:
+    forum.fill(threads=6, posts=12)
+    forward = forum.thread_page
+
+    def backward(asked: Asked) -> Answer:
+        for said in forum.threads.values():
+            said.reverse()
+        answer = forward(asked)
+        for said in forum.threads.values():
+            said.reverse()
+        return answer
+
+    forum.site.pages["/read"] = backward
+    world = World()
+    world.crawl(forum.site.address)
+    assert texts(world) == forum.every()
+    for n in range(3):
+        forum.add(5, at=NOW - timedelta(hours=3 - n))
+    world.crawl(forum.site.address)
+    assert texts(world) == forum.every()
+
+
+def test_the_same_thread_under_two_addresses_is_stored_once(forum: Forum) -> None:
+    forum.fill(threads=3, posts=4)
+    forum.site.pages["/kopia/a-b-c-d"] = lambda asked: forum.thread_page(Asked("/read?t=2", {}))
+    listed = forum.list_page
+
+    def both(asked: Asked) -> Answer:
+        body = str(listed(asked).body)
+        return Answer(body.replace("<p></p>", '<div><h3><a href="/kopia/a-b-c-d">En fråga om tåget nummer 2</a></h3></div>'))
+
+    forum.site.pages["/"] = both
+    world = World()
+    world.crawl(forum.site.address)
+    assert len(world.posts) == 12

@@ -66,11 +66,12 @@ class Phrases:
 
 
 def _follows(rest: Sequence[str], words: Sequence[str]) -> bool:
-    return len(words) == len(rest) and all(map(_fits, rest, words))
-
-
-def _fits(part: str, word: str) -> bool:
-    return word.startswith(part[:-1]) if part.endswith("*") else word == part
+    if len(words) < len(rest):
+        return False
+    for part, word in zip(rest, words, strict=True):
+        if word != part and not (part[-1] == "*" and word.startswith(part[:-1])):
+            return False
+    return True
 
 
 def best_per_place(hits: Sequence[Hit]) -> list[Hit]:

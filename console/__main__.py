@@ -1,0 +1,5 @@
+"""`python -m console …` is `lyhord …`."""
+
+from console.cli import main
+
+main()

@@ -1,0 +1,68 @@
+"""The values of a walk: what to fetch, what follows from a page, how far a thread was read, and when to read it again. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from listener.ports import Batch, Page
+
+FINISHED = "finished"
+"""Stands as a head's marker when the list says nothing about its threads."""
+MAX_THREAD_PAGES = 2_000
+WEAK = "~"
+"""Begins a marker that may miss new replies."""
+LIST, THREAD, ALIAS, OTHER, FEED = "list", "thread", "alias", "other", "feed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A page to fetch. `role`: what we take it for; "" when only reading will tell. `marker`, `title`: what the list said."""
+
+    url: str
+    role: str = ""
+    thread: str = ""
+    marker: str = ""
+    title: str = ""
+    depth: int = 0
+    conditional: bool = False
+
+    @property
+    def priority(self) -> int:
+        """Threads begun are ended first, then new threads, then the next page of the list."""
+        return {THREAD: 20, "": 10, FEED: 5}.get(self.role, 0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """What follows from one page."""
+
+    batch: Batch = field(default_factory=Batch)
+    asks: list[Ask] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """A thread that is being read in this run."""
+
+    marker: str
+    head: Page | None = None
+    from_start: bool = True
+    whole: bool = True
+    ids: set[str] = field(default_factory=set)
+    newest: datetime | None = None
+    known_newest: datetime | None = None
+    changed: bool = False
+    """The list said that something was added or edited."""
+    pages: int = 0
+    waiting: list[str] = field(default_factory=list)
+
+
+def reread_after(newest: datetime | None, now: datetime, *, forever: bool) -> datetime | None:
+    """When a thread should be read again for edits and deletions: the fresher its newest post, the sooner.
+    `forever`: its list would not tell of new replies, so it is never given up."""
+    age = now - newest if newest else timedelta(days=30)
+    if age < timedelta(hours=48):
+        return now + timedelta(hours=1)
+    if age < timedelta(days=14):
+        return now + timedelta(hours=12)
+    return now + timedelta(days=7) if age < timedelta(days=90) or forever else None

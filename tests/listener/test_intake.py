@@ -1,0 +1,150 @@
+"""The intake on real stores: what is stored, what is kept out, what follows from edits and deletions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from listener.archive import open_archive
+from listener.config import Brand, Policy, Source
+from listener.errors import ConfigError, StoreError
+from listener.intake import Intake, Tools, expire
+from listener.ledger import open_ledger
+from listener.mention import Mention
+from listener.ports import Archive, Batch, Ledger, Page, Where
+from listener.post import Post
+from listener.pseudonym import pseudonymiser
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SOURCE = Source(
+    id="forum",
+    kind="forum",
+    address="https://forum.example/",
+    channel="forum",
+    policy=Policy(basis="test", retention=timedelta(days=90), deletions="recrawl"),
+)
+BRANDS = (
+    Brand(id="fjelltele", name="Fjelltele", queries=("fjelltele*",), accounts=("@FjellteleSvar",)),
+    Brand(id="polarnett", name="Polarnett", queries=("polarnett",), languages=("nb",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    archive: Archive
+    ledger: Ledger
+    intake: Intake
+
+    def take(self, *posts: Post, **batch: object) -> None:
+        self.intake.take(Batch(posts=list(posts), **batch))  # type: ignore[arg-type]
+
+    def stored(self) -> list[Mention]:
+        return self.archive.search(Where())
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    archive = open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    tools = Tools.of(BRANDS, pseudonymiser(b"k" * 32), lambda text: "nb" if "ikke" in text else "sv")
+    yield Bench(archive, ledger, Intake(SOURCE, tools, archive, ledger, clock=lambda: NOW))
+    archive.close()
+    ledger.close()
+
+
+def post(native_id: str = "1", text: str = "Fjelltele ligger nere igen", **more: object) -> Post:
+    values = {
+        "author": "Kalle72",
+        "url": "https://forum.example/t/1",
+        "published_at": NOW - timedelta(hours=1),
+        "thread": "t1",
+    }
+    return Post(source="forum", native_id=native_id, text=text, **{**values, **more})  # type: ignore[arg-type]
+
+
+def test_a_post_about_a_brand_is_stored_once_without_its_author(bench: Bench) -> None:
+    bench.take(post(text="Fjelltele nere, ring 070-123 45 67"))
+    bench.take(post(text="Fjelltele nere, ring 070-123 45 67"))
+    (mention,) = bench.stored()
+    assert mention.text == "Fjelltele nere, ring [phone]"
+    assert mention.brands == ("fjelltele",)
+    assert "kalle" not in repr(mention).casefold()
+    assert (bench.intake.tally.new, bench.intake.tally.posts) == (1, 2)
+
+
+def test_the_threads_title_is_enough_and_other_posts_are_not_kept(bench: Bench) -> None:
+    bench.take(post("1", "Samma här", title="Fjelltele nere?"), post("2", "Någon som fiskar?", title="Fiske"))
+    assert [mention.text for mention in bench.stored()] == ["Samma här"]
+
+
+def test_the_brands_own_account_is_no_customer(bench: Bench) -> None:
+    bench.take(post(author="fjelltelesvar", text="Vi på Fjelltele felsöker"))
+    assert bench.stored() == []
+
+
+def test_a_brand_hears_only_its_languages(bench: Bench) -> None:
+    bench.take(post("1", "Polarnett är nere"), post("2", "Polarnett virker ikke"))
+    assert [mention.text for mention in bench.stored()] == ["Polarnett virker ikke"]
+
+
+def test_an_edit_is_picked_up_and_one_away_from_the_brand_takes_it_out(bench: Bench) -> None:
+    bench.take(post())
+    bench.take(post(text="Fjelltele är uppe igen"))
+    assert [mention.text for mention in bench.stored()] == ["Fjelltele är uppe igen"]
+    bench.take(post(text="Fel tråd, glöm det"))
+    assert bench.stored() == []
+
+
+def test_what_is_gone_upstream_is_erased_and_stays_out(bench: Bench) -> None:
+    bench.take(post("1"), post("2", "Fjelltele fungerar fint här"))
+    bench.take(gone=["1"])
+    assert [mention.text for mention in bench.stored()] == ["Fjelltele fungerar fint här"]
+    bench.take(post("1"))
+    assert len(bench.stored()) == 1
+    assert bench.intake.tally.deleted == 1
+
+
+def test_what_a_whole_thread_no_longer_shows_is_erased(bench: Bench) -> None:
+    bench.take(post("1"), post("2", "Fjelltele fungerar fint"), post("3", "Fjelltele är dyrt", thread="t2"))
+    bench.take(thread_complete=[("t1", frozenset({"2"}))])
+    assert {mention.text for mention in bench.stored()} == {"Fjelltele fungerar fint", "Fjelltele är dyrt"}
+
+
+def test_an_erased_author_stays_out(bench: Bench) -> None:
+    bench.take(post())
+    author = bench.stored()[0].author
+    bench.ledger.tombstones.bury(authors=[author], reason="asked", now=NOW)
+    bench.archive.erase_author(author)
+    bench.take(post("2", "Fjelltele igen"), post("3", "Fjelltele svarar inte", author="guro"))
+    assert [mention.text for mention in bench.stored()] == ["Fjelltele svarar inte"]
+
+
+def test_what_is_kept_long_enough_goes_and_does_not_come_back(bench: Bench) -> None:
+    bench.take(post())
+    later = NOW + timedelta(days=91)
+    assert expire(bench.archive, bench.ledger.tombstones, now=later) == 1
+    bench.take(post())
+    assert bench.stored() == []
+
+
+def test_the_frontier_moves_after_the_posts_and_not_without_them(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(source="forum", url="https://forum.example/t/1", role="thread")
+
+    def full(mentions: object) -> None:
+        raise StoreError("disk full")
+
+    monkeypatch.setattr(bench.archive, "add", full)
+    with pytest.raises(StoreError):
+        bench.take(post(), pages=[page], notes={"walk:forum": "done"})
+    assert bench.ledger.frontier.get("forum", page.url) is None
+    assert bench.ledger.noted("walk:forum") == ""
+
+
+def test_a_source_without_policy_stores_nothing(bench: Bench) -> None:
+    tools = Tools.of(BRANDS, pseudonymiser(b"k" * 32), lambda text: "sv")
+    with pytest.raises(ConfigError, match="has no policy"):
+        Intake(replace(SOURCE, policy=None), tools, bench.archive, bench.ledger, clock=lambda: NOW)
