@@ -75,7 +75,12 @@ class Budget:
 
     def log_threshold(self, length: timedelta) -> float:
         """Natural logarithm of the probability under which a window of this length is an alarm."""
-        return math.log(self.false_alarms_per_30_days / (MONTH / length * self.series * self.looks))
+        tests = MONTH / length * self.series * self.looks
+        return (
+            math.log(self.false_alarms_per_30_days / tests)
+            if self.false_alarms_per_30_days > 0
+            else -math.inf
+        )
 
 
 class Baseline(Protocol):

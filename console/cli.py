@@ -3,7 +3,6 @@
 import logging
 import sys
 
-import click
 import typer
 
 from console.commands.check import check
@@ -18,7 +17,7 @@ from console.commands.score import score
 from console.commands.search import search
 from console.commands.sources import app as sources
 from console.terminal import remark
-from listener.errors import ConfigError, LyhordError
+from listener.errors import LyhordError
 
 app = typer.Typer(
     name="lyhord",
@@ -40,14 +39,7 @@ def main() -> None:
         level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     try:
-        app(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as e:
-        e.show()
-        sys.exit(2)
+        app()
     except LyhordError as e:
         remark(f"lyhord: {e}", attention=True)
-        sys.exit(2 if isinstance(e, ConfigError) or e.permanent else 1)
-    except BrokenPipeError:
-        sys.exit(141)
+        sys.exit(2 if e.permanent else 1)

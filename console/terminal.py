@@ -2,6 +2,7 @@
 output, progress and remarks to standard error."""
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +20,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True, markup=False)
+_WIDE = 200
+"""Columns of a table that is piped somewhere."""
+
+out = Console(highlight=False, soft_wrap=True, markup=False, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 ATTENTION = "yellow"

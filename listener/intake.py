@@ -7,6 +7,7 @@ native id, storing is create-or-ignore, and tombstones are asked before anything
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from listener.config import Brand, Source
@@ -44,7 +45,7 @@ def matched_brands(post: Post, source: Source, language: str, tools: Tools) -> t
         title=post.title,
         text=post.text,
         author=post.author,
-        site=urlsplit(post.url).hostname or "",
+        site=_host("/".join(post.url.split("/", 3)[:3])),
         channel=source.channel,
         language=language,
         source=source.id,
@@ -56,6 +57,12 @@ def matched_brands(post: Post, source: Source, language: str, tools: Tools) -> t
         return not own and (not brand.languages or language in {*brand.languages, UNDETERMINED})
 
     return tuple(sorted(key for key in tools.matcher.match(document) if wanted(tools.brands[key])))
+
+
+@lru_cache(maxsize=4096)
+def _host(origin: str) -> str:
+    """Few hosts have many posts."""
+    return urlsplit(origin).hostname or ""
 
 
 def to_mention(
@@ -101,7 +108,8 @@ class Intake:
     ) -> None:
         if source.policy is None:
             raise ConfigError(
-                f"source {source.id}: has no policy, so nothing of it may be stored; want [sources.policy] with basis, retention and deletions"
+                f"source {source.id}: has no policy, so nothing of it may be stored; "
+                "want [sources.policy] with basis, retention and deletions"
             )
         self._retention = source.policy.retention
         self._source, self._tools, self._archive, self._ledger = source, tools, archive, ledger

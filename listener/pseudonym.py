@@ -13,7 +13,9 @@ _SHIFTS = range(120, -1, -10)
 
 
 def pseudonymiser(key: bytes) -> Pseudonymise:
-    """26 characters of base32 of HMAC-SHA256(key, source \\0 author); case and a leading @ do not matter. Still personal data (GDPR)."""
+    """26 characters of base32 of HMAC-SHA256(key, source \\0 author); case and a leading @ do not matter.
+
+    What comes out is still personal data (GDPR)."""
 
     def pseudonymise(source: str, author: str) -> str:
         name = author.strip().lstrip("@").casefold()

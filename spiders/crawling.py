@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 import scrapy
+from scrapy import signals
 from scrapy.crawler import AsyncCrawlerProcess, Crawler
 from scrapy.exceptions import DropItem
 from scrapy.http import Response
@@ -203,6 +204,7 @@ class Storing:
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
         self._refused = False
+        crawler.signals.connect(self._broke, signal=signals.item_error)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "Storing":
@@ -220,6 +222,12 @@ class Storing:
             raise DropItem("not stored") from None
         spider.report.stored(item)
         return item
+
+    def _broke(self, spider: scrapy.Spider, failure: Failure) -> None:
+        """The store did not refuse but failed in a way nobody foresaw: not a word may be lost silently."""
+        self._refused = True
+        if isinstance(spider, ListeningSpider):
+            spider.fail(f"what was read could not be stored: {type(failure.value).__name__}")
 
 
 class DiscreetLog(LogFormatter):

@@ -29,7 +29,7 @@ def check(config: ConfigOption = None, json_lines: JsonOption = False) -> None:
         _result(
             "file",
             lambda: (
-                f"{path}: {len(read.brands)} brands, {len(read.sources)} sources, {len(read.rules)} rules"
+                f"{path}: brands {len(read.brands)}, sources {len(read.sources)}, rules {len(read.rules)}"
             ),
         )
     ]

@@ -67,7 +67,7 @@ def _ask_sources() -> list[str]:
 def configuration(brand: str, sources: Sequence[str], *, zone: str, language: str, slack_channel: str) -> str:
     """The text of the file. Raises ConfigError for an address that is none."""
     identity = _identity(brand)
-    word = re.sub(r"[^\w\s'-]", " ", brand).strip()
+    word = " ".join(re.sub(r"[^\w\s'-]", " ", brand).split())
     query = f"{word}*" if re.fullmatch(r"\w{2,}", word) else f'"{word}"'
     tables = "\n".join(_source(address, taken=i) for i, address in enumerate(sources))
     return f"""# Lyhord: what is listened for, where, and when to alert. Every key: docs/configuration.md

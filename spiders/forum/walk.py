@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from listener.ports import Batch, Page
 from listener.post import Post, plausible_time, post_id
 from spiders.collector import Context
-from spiders.forum.addresses import canonical, looks_like_topic, thread_key
+from spiders.forum.addresses import canonical, looks_like_topic, page_number, thread_key
 from spiders.forum.feed_hints import Hint
 from spiders.forum.plan import (
     ALIAS,
@@ -241,8 +241,8 @@ class Walk:
         """Read a known thread on, from the last page that we know."""
         if key in self._threads:
             return
-        read = [row for row in rows if row.state == "ok"] or [rows[0]]
-        last = read[-1]
+        unread = [row for row in rows if row.state == "new"]  # the last run ended before it came to this page
+        last = (unread[:1] or [row for row in rows if row.state == "ok"][-1:] or [rows[0]])[0]
         newest = max((row.newest_post_at for row in rows if row.newest_post_at), default=None)
         self._threads[key] = Progress(
             marker=link.marker,
@@ -331,12 +331,16 @@ class Walk:
     def _go_on(self, key: str, state: Progress, next_url: str, others: Sequence[str], step: Step) -> None:
         """Ask for the thread's next page, or write down that it was read to its end."""
         step_asks = len(step.asks)
-        known = set() if state.from_start else {row.url for row in self._rows(key)}
+        known = set() if state.from_start else {row.url for row in self._rows(key) if row.state == "ok"}
         state.waiting += [url for url in others if url not in known]
         for url in [next_url, *state.waiting]:
             if url and thread_key(url) == key and len(step.asks) == step_asks:
                 self._ask(step, Ask(url=url, role=THREAD, thread=key, marker=state.marker))
         if len(step.asks) > step_asks:
+            url = step.asks[-1].url
+            if self._context.frontier.get(self._source, url) is None:
+                row = Page(source=self._source, url=url, role=THREAD, thread=key, number=page_number(url))
+                step.batch.pages.append(row)
             return
         head = state.head
         older = (

@@ -175,8 +175,6 @@ class RedditReader:
         for thing in things:
             self._seen.add(thing["name"])
             self._recent[thing["name"]] = (created(thing), thread_of(thing))
-        for name in (*gone, *missing):
-            self._recent.pop(name, None)
         batch = Batch(posts=[post for post in posts if post is not None], gone=[*gone, *sorted(missing)])
         if batch.posts or batch.gone:
             self._sink(batch)

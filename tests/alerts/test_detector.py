@@ -107,6 +107,7 @@ def test_under_the_minimum_nothing_is_an_alarm() -> None:
     at = times(601)[-1]
     assert not profile.judge(4, at, HOUR, BUDGET).alarm
     assert profile.judge(9, at, HOUR, BUDGET).alarm
+    assert not profile.judge(9, at, HOUR, Budget(false_alarms_per_30_days=0)).alarm
 
 
 def test_a_window_across_two_hours_is_their_mixture() -> None:

@@ -155,6 +155,12 @@ def test_lost_quotes_go_at_once_and_others_stay_when_voices_fall() -> None:
     assert moved is not None
     assert [q.mention for q in moved.evidence.quotes] == ["m1"]
     assert is_news(opened, moved)
+    as_many = replace(
+        seen(41, at=NOW + STEP), gone=frozenset({"m2"}), evidence=evidence(*[quote("m3", "three")] * 2)
+    )
+    replaced = advance(opened, as_many, NOW + STEP)
+    assert replaced is not None
+    assert {q.mention for q in replaced.evidence.quotes} == {"m3"}
     assert without_quotes(opened, {"m1", "m2"}).evidence.quotes == ()
 
 

@@ -225,6 +225,17 @@ def test_replay_tells_the_same_story_and_saves_nothing(archive: Archive) -> None
     assert len({incident.id for _, incident in told}) == 1
 
 
+def test_before_the_first_mention_nobody_listened(tmp_path: Path) -> None:
+    """A brand that is listened to since this morning has no normal yet: the weeks before are unknown, not
+    calm."""
+    random = np.random.default_rng(15)
+    own = open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
+    since = MORNING - 20 * HOUR
+    store(own, [m for m in background(random, days=2) if m.published_at > since] + spike(random))
+    assert Night(own).looks(MORNING, MORNING + 2 * HOUR) == []
+    own.close()
+
+
 def test_an_empty_archive_is_quiet(tmp_path: Path) -> None:
     own = open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
     assert Night(own).looks(MORNING, MORNING + HOUR) == []

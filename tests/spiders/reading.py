@@ -58,6 +58,7 @@ class Job:
     recheck: bool = False
     refuse_batch: int = -1
     """The store refuses this batch, counted from 0."""
+    refusal: Exception = field(default_factory=lambda: StoreError("the disk is full"))
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def make_source(address: str, **changes: Any) -> Source:
 def make_context(job: Job, batches: list[Batch]) -> Context:
     def sink(batch: Batch) -> None:
         if len(batches) == job.refuse_batch:
-            raise StoreError("the disk is full")
+            raise job.refusal
         batches.append(batch)
 
     return Context(

@@ -26,7 +26,7 @@ def web() -> Iterator[Site]:
 
 
 def visit(web: Site, *paths: str, options: dict[str, Any] | None = None, **changes: Any) -> Reading:
-    job = {key: changes.pop(key) for key in ("pages", "refuse_batch", "now") if key in changes}
+    job = {key: changes.pop(key) for key in ("pages", "refuse_batch", "refusal") if key in changes}
     address = changes.pop("address", web.address)
     source = make_source(address, options={"paths": list(paths), **(options or {})}, **changes)
     return read(Job(reader=READER, source=source, **job))
@@ -145,14 +145,19 @@ def test_asks_only_for_what_changed(web: Site) -> None:
 
 
 def test_robots_txt_is_obeyed(web: Site) -> None:
-    robots = "User-agent: *\nDisallow: /\n\nUser-agent: lyhord\nCrawl-delay: 0.3\nDisallow: /private\n"
-    web.pages |= {"/robots.txt": Answer(robots), **dict.fromkeys(["/a", "/b", "/private"], Answer("hej"))}
-    began = time.monotonic()
+    robots = "User-agent: *\nDisallow: /\n\nUser-agent: lyhord\nCrawl-delay: 0.4\nDisallow: /private\n"
+    times: list[float] = []
+
+    def clocked(asked: Asked) -> Answer:
+        times.append(time.monotonic())
+        return Answer("hej")
+
+    web.pages |= {"/robots.txt": Answer(robots), **dict.fromkeys(["/a", "/b", "/private"], clocked)}
     reading = visit(web, "/a", "/b", "/private")
     assert reading.notes == {"/a": "read", "/b": "read", "/private": "robots.txt forbids it"}
     assert reading.done.warnings == ("robots.txt forbids a page; it was not read",)
     assert web.times("/private") == 0
-    assert time.monotonic() - began > 0.3
+    assert times[1] - times[0] > 0.35
     assert visit(web, "/private", obey_robots=False).notes == {"/private": "read"}
 
 
@@ -223,6 +228,15 @@ def test_a_store_that_refuses_ends_the_run(web: Site) -> None:
     reading = visit(web, "/a", "/b", "/c", refuse_batch=1)
     assert reading.done.error == "what was read could not be stored: the disk is full"
     assert len(reading.batches) == 1
+
+
+def test_a_store_that_breaks_ends_the_run_and_its_log_holds_no_words(web: Site) -> None:
+    web.pages |= dict.fromkeys(["/a", "/b"], Answer("hej"))
+    reading = visit(web, "/a", "/b", refuse_batch=0, refusal=RuntimeError("no table"))
+    assert reading.done.error == "what was read could not be stored: RuntimeError"
+    assert reading.batches == []
+    assert "storing a batch failed: RuntimeError" in reading.said
+    assert "Batch(" not in reading.said
 
 
 def test_reads_at_most_max_pages(web: Site) -> None:

@@ -149,6 +149,12 @@ def test_private_is_allowed_for_the_own_host_and_port_only() -> None:
         Guard(address="http://169.254.169.254/", allow_private=True).resolve("169.254.169.254")
 
 
+def test_the_own_host_must_be_private_altogether() -> None:
+    mixed = Names(["10.0.0.5", "169.254.169.254"])
+    with pytest.raises(SourceError, match="which is not public"):
+        Guard(address="http://own.example/", allow_private=True, lookup=mixed).resolve("own.example")
+
+
 def test_a_name_may_not_slip_from_public_to_private_beside_the_own_host() -> None:
     guard = Guard(address="http://own.example/", allow_private=True, lookup=lambda host: ["10.0.0.5"])
     guard.resolve("own.example")

@@ -36,21 +36,21 @@ def test_reads_every_post_once_and_an_unchanged_forum_almost_not_at_all(forum: F
 def test_finds_new_replies_and_new_threads_with_few_pages(forum: Forum) -> None:
     forum.fill(threads=12, posts=12)
     world = World()
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     reply = forum.add(3, "Ett nytt svar", at=NOW - timedelta(hours=1))
     thread = forum.add(99, "En helt ny tråd", at=NOW - timedelta(minutes=30))
-    reading = world.crawl(forum.site.address)
+    reading = world.walk(forum.site.address)
     assert sorted(world.new) == sorted([f"/read?t=3#{reply.number}", f"/read?t=99#{thread.number}"])
-    assert reading.done.pages <= 4
+    assert reading.pages <= 4
 
 
 def test_a_recheck_sees_edits_and_deletions(forum: Forum) -> None:
     forum.fill(threads=4, posts=12)
     world = World()
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     forum.threads[2][1].text = "Jag ändrade mig."
     lost = forum.threads[3].pop(4)
-    world.crawl(forum.site.address, recheck=True)
+    world.walk(forum.site.address, recheck=True)
     assert texts(world) == forum.every()
     assert world.edited == ["/read?t=2#14"]
     assert world.gone == [f"/read?t=3#{lost.number}"]
@@ -59,9 +59,9 @@ def test_a_recheck_sees_edits_and_deletions(forum: Forum) -> None:
 def test_a_thread_that_is_gone_takes_its_posts_with_it(forum: Forum) -> None:
     forum.fill(threads=4, posts=7)
     world = World()
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     forum.broken[2] = Answer("borttagen", 410)
-    world.crawl(forum.site.address, recheck=True)
+    world.walk(forum.site.address, recheck=True)
     assert len(world.gone) == 7
     assert all(i.startswith("/read?t=2#") for i in world.gone)
 
@@ -72,43 +72,43 @@ def test_a_thread_that_is_gone_takes_its_posts_with_it(forum: Forum) -> None:
 def test_a_refusal_is_told_and_deletes_nothing(forum: Forum, answer: Answer) -> None:
     forum.fill(threads=3, posts=4)
     world = World()
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     forum.broken[2] = answer
-    reading = world.crawl(forum.site.address, recheck=True)
+    reading = world.walk(forum.site.address, recheck=True)
     assert world.gone == []
     assert len(world.posts) == 12
-    assert any("t=2" in words for words in reading.done.warnings)
+    assert any("t=2" in words for words in reading.warnings)
 
 
 def test_a_thread_that_suddenly_shows_little_loses_nothing(forum: Forum) -> None:
     forum.fill(threads=3, posts=5)
     world = World()
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     del forum.threads[2][2:]
-    reading = world.crawl(forum.site.address, recheck=True)
+    reading = world.walk(forum.site.address, recheck=True)
     assert world.gone == []
-    assert any("nothing was deleted" in words for words in reading.done.warnings)
+    assert any("nothing was deleted" in words for words in reading.warnings)
 
 
 @pytest.mark.parametrize("stored", [1, 4, 9, 17])
 def test_killed_at_any_batch_the_next_run_finds_the_rest(forum: Forum, stored: int) -> None:
     forum.fill(threads=14, posts=12)
     world = World()
-    world.crawl(forum.site.address, stop_after=stored)
+    world.walk(forum.site.address, stop_after=stored)
     assert len(world.posts) < len(forum.every())
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     assert texts(world) == forum.every()
-    assert world.crawl(forum.site.address).done.pages < 5
+    assert world.walk(forum.site.address).pages < 5
 
 
 def test_killed_while_a_thread_was_growing_loses_no_reply(forum: Forum) -> None:
     forum.fill(threads=5, posts=6)
     world = World()
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     for minute in range(12):
         forum.add(2, at=NOW - timedelta(minutes=30 - minute))
-    world.crawl(forum.site.address, stop_after=3)
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address, stop_after=3)
+    world.walk(forum.site.address)
     assert texts(world) == forum.every()
 
 
@@ -116,10 +116,10 @@ def test_session_ids_in_links_make_no_page_new(forum: Forum) -> None:
     forum.session = "a1b2"
     forum.fill(threads=6, posts=12)
     world = World()
-    first = world.crawl(forum.site.address)
+    first = world.walk(forum.site.address)
     assert texts(world) == forum.every()
-    assert first.done.pages == 1 + 6 * 3
-    assert world.crawl(forum.site.address).done.pages == 1
+    assert first.pages == 1 + 6 * 3
+    assert world.walk(forum.site.address).pages == 1
 
 
 def test_an_endless_thread_is_left(forum: Forum) -> None:
@@ -136,7 +136,7 @@ def test_an_endless_thread_is_left(forum: Forum) -> None:
     forum.site.pages["/read"] = lambda asked: (
         endless(asked) if "t=9" in asked.path else forum.thread_page(asked)
     )
-    World().crawl(forum.site.address)
+    World().walk(forum.site.address)
     assert forum.site.times("/read") <= 2 + 3
 
 
@@ -154,11 +154,11 @@ def test_a_fresh_thread_is_read_again_after_an_hour(forum: Forum) -> None:
     forum.fill(threads=20, posts=2)
     fresh = forum.add(77, "Första ordet", at=NOW - timedelta(hours=2))
     world = World()
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     fresh.text = "Rättat ord"
-    world.crawl(forum.site.address, now=NOW + timedelta(minutes=20))
+    world.walk(forum.site.address, now=NOW + timedelta(minutes=20))
     assert world.edited == []
-    world.crawl(forum.site.address, now=NOW + timedelta(minutes=70))
+    world.walk(forum.site.address, now=NOW + timedelta(minutes=70))
     assert world.edited == [f"/read?t=77#{fresh.number}"]
 
 
@@ -166,9 +166,9 @@ def test_a_list_without_counts_is_not_read_anew_each_time(forum: Forum) -> None:
     forum.counts = False
     forum.fill(threads=8, posts=6)
     world = World()
-    first = world.crawl(forum.site.address)
+    first = world.walk(forum.site.address)
     assert texts(world) == forum.every()
-    assert world.crawl(forum.site.address).done.pages < 0.2 * first.done.pages
+    assert world.walk(forum.site.address).pages < 0.2 * first.pages
 
 
 def test_an_address_with_nothing_to_read_is_an_error_in_words(forum: Forum) -> None:
@@ -199,7 +199,9 @@ def test_sub_forums_are_walked_and_an_unchanged_one_is_passed_over(forum: Forum)
     def board(asked: Asked) -> Answer:
         own = [t for t in sorted(forum.threads) if t % 2 == int(asked.path[-1])]
         rows = "".join(forum._row(t) for t in own)
-        return Answer(f'<nav><a href="/">Hem</a></nav><h1>Avdelning</h1><div>{rows}</div><a href="/login">Logga in</a>')
+        return Answer(
+            f'<nav><a href="/">Hem</a></nav><h1>Avdelning</h1><div>{rows}</div><a href="/login">Logga in</a>'
+        )
 
     def home(asked: Asked) -> Answer:
         rows = []
@@ -213,11 +215,11 @@ def test_sub_forums_are_walked_and_an_unchanged_one_is_passed_over(forum: Forum)
 
     pages |= {"/": home, "/forum/0": board, "/forum/1": board}
     world = World()
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     assert texts(world) == forum.every()
-    assert world.crawl(forum.site.address).done.pages == 1
+    assert world.walk(forum.site.address).pages == 1
     forum.add(4, "Svar i den ena", at=NOW - timedelta(hours=1))
-    assert world.crawl(forum.site.address).done.pages == 3
+    assert world.walk(forum.site.address).pages == 3
     assert texts(world) == forum.every()
     assert forum.site.times("/login") == 0
 
@@ -236,11 +238,11 @@ def test_threads_with_the_newest_post_first_get_their_new_replies(forum: Forum) 
 
     forum.site.pages["/read"] = backward
     world = World()
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     assert texts(world) == forum.every()
     for n in range(3):
         forum.add(5, at=NOW - timedelta(hours=3 - n))
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     assert texts(world) == forum.every()
 
 
@@ -251,9 +253,13 @@ def test_the_same_thread_under_two_addresses_is_stored_once(forum: Forum) -> Non
 
     def both(asked: Asked) -> Answer:
         body = str(listed(asked).body)
-        return Answer(body.replace("<p></p>", '<div><h3><a href="/kopia/a-b-c-d">En fråga om tåget nummer 2</a></h3></div>'))
+        return Answer(
+            body.replace(
+                "<p></p>", '<div><h3><a href="/kopia/a-b-c-d">En fråga om tåget nummer 2</a></h3></div>'
+            )
+        )
 
     forum.site.pages["/"] = both
     world = World()
-    world.crawl(forum.site.address)
+    world.walk(forum.site.address)
     assert len(world.posts) == 12

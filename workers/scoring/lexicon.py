@@ -29,7 +29,7 @@ class Lexicon:
 
 
 def load_lexicon(language: str) -> Lexicon:
-    """Raises ValueError for a file with an unknown theme, KeyError for one that lacks a table: a broken package, not bad input."""
+    """Raises ValueError for a file with an unknown theme, KeyError for one that lacks a table."""
     data = files("workers.scoring") / "data"
     tables = tomllib.loads((data / "signals" / f"{language}.toml").read_text(encoding="utf-8"))
     entries: list[Entry] = []

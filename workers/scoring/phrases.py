@@ -75,7 +75,7 @@ def _follows(rest: Sequence[str], words: Sequence[str]) -> bool:
 
 
 def best_per_place(hits: Sequence[Hit]) -> list[Hit]:
-    """Of hits about the same thing that overlap, the longest and then the heaviest: `dragits dubbelt` is not `dubbelt` as well."""
+    """Of hits about the same thing that overlap, the longest, then the heaviest: `dragits dubbelt` is not `dubbelt` as well."""
     kept: list[Hit] = []
     for hit in sorted(hits, key=lambda h: (h.start - h.end, -abs(h.entry.weight), h.start)):
         if not any(
