@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from alerts.detector import band, weekly_profile
@@ -26,7 +27,9 @@ def desk(runtime: Runtime, token: str) -> Desk:
 
     def normal_range(counts: Sequence[int], starts: Sequence[datetime]) -> list[tuple[float, float, float]]:
         width = starts[1] - starts[0] if len(starts) > 1 else timedelta(hours=1)
-        profile = weekly_profile(counts, starts, zone=zone)
+        # The newest day is judged, not learnt from: a crisis must not raise its own normal range.
+        known = max(0, len(counts) - DAY // width)
+        profile = weekly_profile(counts[:known], starts[:known], zone=zone)
         return [(at.low, at.expected, at.high) for at in band(profile, starts, width)]
 
     def message(incident: Incident) -> MessageView:
@@ -42,6 +45,7 @@ def desk(runtime: Runtime, token: str) -> Desk:
         message=message,
         now=runtime.clock,
         token=token,
+        parse=partial(stages.search_query, runtime),
         gaps=lambda start, end: _gaps(runtime, start, end),
         acts=_Acts(runtime),
     )

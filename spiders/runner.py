@@ -23,8 +23,8 @@ _STEP = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`seconds` by the clock, `cpu_seconds` of work, `memory` in bytes of address space (Scrapy alone needs
-    about 400 MiB of it), `files` open at once, `file_bytes` for the largest file (the embedded database grows
+    """`seconds` by the clock, `cpu_seconds` of work, `memory` in bytes of address space (a small crawl
+    stays below 300 MiB), `files` open at once, `file_bytes` for the largest file (the embedded database grows
     here), `grace` seconds between asking to end and ending by force."""
 
     seconds: float = 600

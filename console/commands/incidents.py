@@ -137,7 +137,6 @@ def _find(runtime: Runtime, start: str) -> Incident:
     """By id or its unambiguous beginning. Raises ConfigError."""
     found = [incident for incident in runtime.ledger.incidents.recent(1000) if incident.id.startswith(start)]
     if len(found) != 1:
-        raise ConfigError(
-            f"incident {start!r}: {'no such incident' if not found else f'{len(found)} incidents begin so'}; see `lyhord incidents list`"
-        )
+        how_many = f"{len(found)} incidents begin so" if found else "no such incident"
+        raise ConfigError(f"incident {start!r}: {how_many}; see `lyhord incidents list`")
     return found[0]

@@ -1,9 +1,12 @@
 """The values of a walk: what to fetch, what follows from a page, how far a thread was read, and when to read it again. Pure."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from listener.ports import Batch, Page
+from spiders.forum.view import PageView
 
 FINISHED = "finished"
 """Stands as a head's marker when the list says nothing about its threads."""
@@ -66,3 +69,31 @@ def reread_after(newest: datetime | None, now: datetime, *, forever: bool) -> da
     if age < timedelta(days=14):
         return now + timedelta(hours=12)
     return now + timedelta(days=7) if age < timedelta(days=90) or forever else None
+
+
+def native_id(thread: str, post: str) -> str:
+    return f"{thread}#{post}"
+
+
+def is_under(address: str, url: str) -> bool:
+    """Whether an address lies under the path of the source's own."""
+    base = urlsplit(address).path
+    last = base.rsplit("/", 1)[-1]
+    base = base[: len(base) - len(last)] if "." in last else base
+    return (urlsplit(url).path.rstrip("/") + "/").startswith(base.rstrip("/") + "/")
+
+
+def print_of(view: PageView) -> str:
+    """The same posts under two addresses are one thread; a single post may well be said twice."""
+    if len(view.posts) < 2:
+        return f"{view.thread} {view.number}"
+    said = "\0".join(f"{p.author}\0{p.published_at}\0{p.text}" for p in view.posts)
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def instant(text: str) -> datetime | None:
+    """An ISO time, None for anything else."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from spiders.forum.dates import FoundDate
 from spiders.forum.fields import (
@@ -95,11 +96,18 @@ def read_posts(items: Sequence[Element], selectors: Selectors, sheet: Sheet, num
             author=draft.author,
             text=draft.text,
             published_at=draft.date.at if draft.date else None,
-            edited_at=draft.edited.at if draft.edited else None,
+            edited_at=_edited(draft),
             permalink=find_permalink(draft.item, native_id, sheet),
         )
         for draft, native_id in zip(drafts, name_posts(drafts, number), strict=True)
     ]
+
+
+def _edited(draft: Draft) -> datetime | None:
+    """The time of a real edit: many engines name the time of publication as that of the last change."""
+    if draft.edited is None or (draft.date is not None and draft.edited.at <= draft.date.at):
+        return None
+    return draft.edited.at
 
 
 def _draft(

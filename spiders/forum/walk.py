@@ -5,11 +5,9 @@ the thread was last read to its end: the same marker means nothing new. A row is
 before, so a crawl may be killed at any instant.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from listener.ports import Batch, Page
 from listener.post import Post, plausible_time, post_id
@@ -28,6 +26,10 @@ from spiders.forum.plan import (
     Ask,
     Progress,
     Step,
+    instant,
+    is_under,
+    native_id,
+    print_of,
     reread_after,
 )
 from spiders.forum.view import Kind, PageView, PostView, ThreadLink
@@ -50,7 +52,7 @@ class Walk:
         self._note = f"walk:{self._source}"
         said = context.noted(self._note)
         self.finished_before = said.startswith("done")
-        self._finished_at = _instant(said.removeprefix("done").strip())
+        self._finished_at = instant(said.removeprefix("done").strip())
         self._asked: set[str] = set()
         self._listed: set[str] = set()
         self._threads: dict[str, Progress] = {}
@@ -297,7 +299,7 @@ class Walk:
             step.batch.pages.append(replace(alias, url=f"{alias.url}#alias"))
             if key in self._threads:
                 return
-        twin = self._prints.setdefault(_print_of(view), key)
+        twin = self._prints.setdefault(print_of(view), key)
         if twin != key:
             step.batch.pages.append(remember(role=ALIAS, thread=key, marker=ask.marker or FINISHED))
             return
@@ -424,33 +426,6 @@ class Walk:
         return sorted(rows, key=lambda row: (row.number, len(row.url)))
 
 
-def native_id(thread: str, post: str) -> str:
-    return f"{thread}#{post}"
-
-
-def is_under(address: str, url: str) -> bool:
-    """Whether an address lies under the path of the source's own."""
-    base = urlsplit(address).path
-    last = base.rsplit("/", 1)[-1]
-    base = base[: len(base) - len(last)] if "." in last else base
-    return (urlsplit(url).path.rstrip("/") + "/").startswith(base.rstrip("/") + "/")
-
-
 def _known_number(context: Context, url: str) -> int:
     known = context.frontier.get(context.source.id, url)
     return known.number if known else 1
-
-
-def _print_of(view: PageView) -> str:
-    """The same posts under two addresses are one thread; a single post may well be said twice."""
-    if len(view.posts) < 2:
-        return f"{view.thread} {view.number}"
-    said = "\0".join(f"{p.author}\0{p.published_at}\0{p.text}" for p in view.posts)
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from alerts.detector import HOUR, Budget, weekly_profile
+from alerts.lifecycle import after_act
 from alerts.watch import LOOKS, first_abnormal, replay, watch
 from listener.archive import open_archive
 from listener.config import Brand, Config, Rule
@@ -179,6 +180,17 @@ def test_while_snoozed_only_the_end_is_told(archive: Archive) -> None:
     assert told[-1].state is State.OVER
     assert night.ledger.outbox.of(opened.id)[0].version == version + 1
     assert incidents.record_act(opened.id, Act.SNOOZE, by="Kim", at=MORNING, key="1")
+
+
+def test_closed_by_hand_it_is_not_opened_again(archive: Archive) -> None:
+    night = Night(archive)
+    opened = night.looks(MORNING, MORNING + HOUR)[-1]
+    incidents = night.ledger.incidents
+    stored = incidents.get(opened.id)
+    assert stored is not None
+    at = MORNING + HOUR + timedelta(minutes=2)
+    assert incidents.save(after_act(stored, Act.CLOSE, by="Kim", now=at), was=stored, now=at, channels=())
+    assert night.looks(MORNING + HOUR, MORNING + 4 * HOUR) == []
 
 
 def test_erased_quotes_leave_the_message(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ _VALENCES = {
     "nn": "AFINN-da-32.txt",
     "fi": "AFINN-fi-165.txt",
 }
+_WITHOUT_MARKS = str.maketrans({"å": "a", "ä": "a", "ö": "o", "æ": "ae", "ø": "o"})
+_SHORTEST_WITHOUT_MARKS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,20 @@ def load_lexicon(language: str) -> Lexicon:
         if theme not in THEMES:
             raise ValueError(f"{language}.toml: theme {theme!r}, want one of {THEMES}")
         entries += entries_of(dict.fromkeys(words, 1.0), theme)
+    entries += _typed_without_marks(entries)
     negators = frozenset(word.replace("'", "") for word in tables["words"]["negators"])
     return Lexicon(language, Phrases(entries), negators, _valence(data, language))
+
+
+def _typed_without_marks(entries: list[Entry]) -> list[Entry]:
+    """What people with another keyboard write: `radd` for `rädd`. Short words stay out, they would be other words: `kö`, `ko`."""
+    known = {entry.phrase for entry in entries}
+    return [
+        Entry(plain, entry.about, entry.weight)
+        for entry in entries
+        if (plain := entry.phrase.translate(_WITHOUT_MARKS)) not in known
+        and len(plain.rstrip("*")) >= _SHORTEST_WITHOUT_MARKS
+    ]
 
 
 def load_lexicons() -> dict[str, Lexicon]:

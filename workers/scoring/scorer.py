@@ -75,14 +75,16 @@ def open_scorer() -> LexiconScorer:
 def _weigh(
     hits: Sequence[Hit], words: Sequence[str], lexicon: Lexicon
 ) -> tuple[dict[str, float], tuple[Reason, ...]]:
-    """Sum of weights by what they speak of, and the words that weighed most. A negated word does not count; a text made of many
-    weak signs counts less and less for each."""
+    """Sum of weights by what they speak of, and the words that weighed most. A negated word does not count, and who repeats a
+    word is not twice as worried: each entry counts once."""
     sums = {"anxiety": 0.0, "calm": 0.0, "complaint": 0.0, "praise": 0.0}
     reasons: list[Reason] = []
+    counted: set[tuple[str, str]] = set()
     for hit in hits:
         about = hit.entry.about
-        if about not in sums or (about != "calm" and _is_negated(hit, words, lexicon)):
+        if about not in sums or (about, hit.entry.phrase) in counted or (about != "calm" and _is_negated(hit, words, lexicon)):
             continue
+        counted.add((about, hit.entry.phrase))
         sums[about] += hit.entry.weight
         signal, sign = {"calm": ("anxiety", -1), "praise": ("complaint", -1)}.get(about, (about, 1))
         reasons.append(Reason(signal, " ".join(words[hit.start : hit.end]), sign * hit.entry.weight))
