@@ -1,36 +1,44 @@
-"""The command line: `lyhord …`. Each command is a module of `console.commands`; this file only puts them together."""
+"""The command line: `lyhord …`. Each command is a module of `console.commands`; this file only puts them together.
 
+Only the module of the command that is asked for is imported: `lyhord score` need not wait for the web server's libraries.
+"""
+
+import importlib
 import logging
 import sys
+from collections.abc import Sequence
 
 import typer
 
-from console.commands.check import check
-from console.commands.collect import collect
-from console.commands.demo import demo
-from console.commands.detect import detect
-from console.commands.erase import erase
-from console.commands.incidents import app as incidents
-from console.commands.init import init
-from console.commands.run import run
-from console.commands.score import score
-from console.commands.search import search
-from console.commands.sources import app as sources
 from console.terminal import remark
 from listener.errors import LyhordError
 
-app = typer.Typer(
-    name="lyhord",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Keeps listening for a brand, and tells you when anxiety or complaints rise above what is normal.",
-)
-for command in (demo, init, check, run, collect, score, detect, search, erase):
-    app.command()(command)
-app.add_typer(sources, name="sources")
-app.add_typer(incidents, name="incidents")
+COMMANDS = ("demo", "init", "check", "run", "collect", "score", "detect", "search", "erase")
+GROUPS = ("sources", "incidents")
+
+
+def build(wanted: Sequence[str]) -> typer.Typer:
+    """The app with the commands and groups named in `wanted`."""
+    app = typer.Typer(
+        name="lyhord",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Keeps listening for a brand, and tells you when anxiety or complaints rise above what is normal.",
+    )
+    app.callback()(_nothing)
+    for name in wanted:
+        module = importlib.import_module(f"console.commands.{name}")
+        if name in GROUPS:
+            app.add_typer(module.app, name=name)
+        else:
+            app.command()(getattr(module, name))
+    return app
+
+
+def _nothing() -> None:
+    """With a callback, typer keeps a single command a command."""
 
 
 def main() -> None:
@@ -38,8 +46,10 @@ def main() -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    known = (*COMMANDS, *GROUPS)
+    asked = sys.argv[1:2]
     try:
-        app()
+        build(asked if asked and asked[0] in known else known)()
     except LyhordError as e:
         remark(f"lyhord: {e}", attention=True)
         sys.exit(2 if e.permanent else 1)

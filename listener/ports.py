@@ -309,7 +309,8 @@ class Incidents(Protocol):
     def save(
         self, incident: Incident, *, was: Incident | None, now: datetime, channels: Sequence[str]
     ) -> bool:
-        """Store the incident and queue its message (or its newest version) for each channel, in one transaction.
+        """Store the incident and queue its message (or its newest version) for each channel, in one transaction. A message
+        that waits because Slack asked it to goes on waiting.
         `was` None: insert; False when the id exists. Else compare and set: False when the stored incident is no longer `was`."""
         ...
 

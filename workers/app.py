@@ -34,6 +34,7 @@ SETTINGS: dict[str, Any] = {
         "plan": {"task": "lyhord.plan", "schedule": 5.0, "options": {"expires": 5.0}},
         "detect": {"task": "lyhord.detect", "schedule": 60.0, "options": {"expires": 60.0}},
         "sweep": {"task": "lyhord.sweep", "schedule": 10.0, "options": {"expires": 10.0}},
+        "tidy": {"task": "lyhord.tidy", "schedule": 600.0, "options": {"expires": 600.0}},
     },
 }
 

@@ -8,12 +8,13 @@ import secrets
 import socket
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from alerts.delivery import deliver
-from alerts.lifecycle import after_act
+from alerts.delivery import sweep as remove_copies
+from alerts.lifecycle import after_act, without_quotes
 from alerts.message import Links, Message, build
 from alerts.watch import watch
 from listener import health, schedule
@@ -36,6 +37,7 @@ CRAWL_LIMITS = Limits(seconds=900, cpu_seconds=600)
 SCORE_BATCH = 500
 ARRIVALS_SPAN = timedelta(days=28)
 ACT_TRIES = 20
+RECENT_INCIDENTS = 200
 
 
 def owner_name() -> str:
@@ -259,18 +261,27 @@ def notify(runtime: Runtime) -> int:
 # ------------------------------------------------------------------------------------------------ sweep
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What a sweep found that a lost message had forgotten."""
-
-    waiting_runs: tuple[int, ...]
-    expired: int
+def waiting_runs(runtime: Runtime) -> list[int]:
+    """Runs that were planned and nobody does: their message was lost, or their process killed."""
+    return [run.id for run in runtime.ledger.runs.waiting(runtime.clock())]
 
 
-def sweep(runtime: Runtime) -> Swept:
-    """Find runs that nobody does, and delete what was kept long enough."""
-    waiting = tuple(run.id for run in runtime.ledger.runs.waiting(runtime.clock()))
-    return Swept(waiting, expire(runtime.archive, runtime.ledger.tombstones, now=runtime.clock()))
+def tidy(runtime: Runtime) -> None:
+    """Delete what was kept long enough, quotes of what was erased, and copies of messages."""
+    expire(runtime.archive, runtime.ledger.tombstones, now=runtime.clock())
+    _unquote_erased(runtime)
+    remove_copies(runtime.ledger.outbox, runtime.ledger.incidents, runtime.notifier)
+
+
+def _unquote_erased(runtime: Runtime) -> None:
+    """What was erased, or deleted where it stood, is taken out of messages too, also of incidents that are over."""
+    incidents = runtime.ledger.incidents
+    for was in incidents.recent(RECENT_INCIDENTS):
+        quoted = {quote.mention for quote in was.evidence.quotes}
+        gone = quoted - runtime.archive.held(quoted) if quoted else frozenset()
+        if gone:
+            channels = [delivery.channel for delivery in runtime.ledger.outbox.of(was.id)]
+            incidents.save(without_quotes(was, gone), was=was, now=runtime.clock(), channels=channels)
 
 
 # ------------------------------------------------------------------------------------------------ people's questions and acts

@@ -64,7 +64,7 @@ def collect(run_id: int) -> None:
     finally:
         _crawl_places.release()
     score.delay()
-    for waiting in stages.sweep(current()).waiting_runs[:1]:
+    for waiting in stages.waiting_runs(current())[:1]:
         collect.delay(waiting)
 
 
@@ -96,5 +96,11 @@ def sweep() -> None:
 
 
 def _sweep_runs() -> None:
-    for run_id in stages.sweep(current()).waiting_runs:
+    for run_id in stages.waiting_runs(current()):
         collect.delay(run_id)
+
+
+@task("tidy")
+def tidy() -> None:
+    stages.tidy(current())
+    notify.delay()

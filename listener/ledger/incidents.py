@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, case, func, select, update
 
 from listener.errors import StoreError
 from listener.incident import Act, Incident, State
@@ -89,7 +89,10 @@ class SqlIncidents:
         return sql.execute(insert).first() is not None
 
     def _queue(self, sql: Connection, incident_id: str, now: datetime, channels: Sequence[str]) -> None:
-        newer = {"version": deliveries.c.version + 1, "next_at": now}
+        # A message that is waiting (Slack asked us to) or under way keeps its time: news do not make it come sooner.
+        settled = deliveries.c.state.in_(("sent", "failed"))
+        when = case((settled, now), else_=func.coalesce(deliveries.c.next_at, now))
+        newer = {"version": deliveries.c.version + 1, "next_at": when}
         for channel in dict.fromkeys(channels):
             row = {"incident": incident_id, "channel": channel, "next_at": now}
             sql.execute(self._db.upsert(deliveries, newer).values(row))

@@ -29,7 +29,7 @@ _ITEM_NAMES = re.compile(
     r"question)(?=$|[\s_\d-])",
     re.IGNORECASE,
 )
-MAX_DATES = 3_000
+MAX_DATES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,8 @@ def _pieces(items: Sequence[Element], sheet: Sheet) -> list[Element]:
         return []
     heads = [item for item in items if item.getparent() is parent]
     children = [child for child in parent if isinstance(child.tag, str)]
-    places = [children.index(head) for head in heads]
+    place_of = {child: place for place, child in enumerate(children)}
+    places = [place_of[head] for head in heads]
     before = _common_before(children, places)
     if not _stand_apart(children, places, heads, before, sheet):
         return []
@@ -237,7 +238,8 @@ def _stand_apart(
     children: Sequence[Element], places: Sequence[int], heads: Sequence[Element], before: int, sheet: Sheet
 ) -> bool:
     """Whether the texts stand between the heads, or the names before them."""
-    between = [c for c in children[places[0] :] if c not in set(heads)]
+    known = set(heads)
+    between = [c for c in children[places[0] :] if c not in known]
     outside = sum(length(c) for c in between)
     inside = sum(len(re.sub(r"\w+:", "", _words_besides(head, sheet)).strip()) for head in heads)
     if outside > 2 * inside:

@@ -1,12 +1,16 @@
-"""The command line as people and scripts use it: in a process of its own, on real files."""
+"""The command line as people and scripts use it, on real files."""
 
+import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from console.cli import main
 from listener.settings import child_environment, parse_config
 
 FORUM = """
@@ -26,7 +30,34 @@ deletions = "recrawl"
 BRAND = '[[brands]]\nid = "fjelltele"\nname = "Fjelltele"\nqueries = ["fjelltele*"]\n'
 
 
-def lyhord(*arguments: str, folder: Path, typed: str = "") -> subprocess.CompletedProcess[str]:
+Lyhord = Callable[..., "Answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def lyhord(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lyhord:
+    """The command in this process."""
+
+    def ask(*arguments: str, folder: Path, typed: str = "") -> Answer:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["lyhord", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return Answer(int(end.value.code or 0), said.out, said.err)
+
+    return ask
+
+
+def in_a_process(*arguments: str, folder: Path, typed: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "console", *arguments],
         cwd=folder,
@@ -41,7 +72,7 @@ def lyhord(*arguments: str, folder: Path, typed: str = "") -> subprocess.Complet
 
 def test_score_answers_each_line_with_the_promised_fields(tmp_path: Path) -> None:
     line = '{"id":"1","text":"Jag är så orolig, ingen svarar i telefon"}\n'
-    done = lyhord("score", "-", folder=tmp_path, typed=line)
+    done = in_a_process("score", "-", folder=tmp_path, typed=line)
     assert done.returncode == 0
     (answer,) = map(json.loads, done.stdout.splitlines())
     assert {"id", "language", "sentiment", "anxiety", "complaint", "themes", "why"} <= set(answer)
@@ -50,7 +81,7 @@ def test_score_answers_each_line_with_the_promised_fields(tmp_path: Path) -> Non
     assert "orolig" in [reason["text"] for reason in answer["why"]]
 
 
-def test_score_says_which_line_is_wrong_and_goes_on(tmp_path: Path) -> None:
+def test_score_says_which_line_is_wrong_and_goes_on(tmp_path: Path, lyhord: Lyhord) -> None:
     typed = 'no json\n{"id": 2}\n{"id": 3, "text": "Tack, allt fungerar bra"}\n'
     done = lyhord("score", folder=tmp_path, typed=typed)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
@@ -60,7 +91,7 @@ def test_score_says_which_line_is_wrong_and_goes_on(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
-def test_init_writes_a_file_that_check_finds_good(tmp_path: Path) -> None:
+def test_init_writes_a_file_that_check_finds_good(tmp_path: Path, lyhord: Lyhord) -> None:
     made = lyhord("init", "--brand", "Björn & Söner", "--source", "https://forum.example/", folder=tmp_path)
     assert made.returncode == 0, made.stderr
     config = parse_config((tmp_path / "lyhord.toml").read_text())
@@ -70,7 +101,7 @@ def test_init_writes_a_file_that_check_finds_good(tmp_path: Path) -> None:
     assert all(json.loads(line)["ok"] for line in checked.stdout.splitlines())
 
 
-def test_init_replaces_nothing_unasked(tmp_path: Path) -> None:
+def test_init_replaces_nothing_unasked(tmp_path: Path, lyhord: Lyhord) -> None:
     (tmp_path / "lyhord.toml").write_text("mine")
     refused = lyhord("init", "--brand", "Fjelltele", folder=tmp_path)
     assert refused.returncode == 2
@@ -87,7 +118,9 @@ def test_init_replaces_nothing_unasked(tmp_path: Path) -> None:
         (FORUM[: FORUM.index("[sources.policy]")], "policy"),
     ],
 )
-def test_check_names_what_the_operator_must_change(table: str, told: str, tmp_path: Path) -> None:
+def test_check_names_what_the_operator_must_change(
+    table: str, told: str, tmp_path: Path, lyhord: Lyhord
+) -> None:
     (tmp_path / "lyhord.toml").write_text(BRAND + table)
     done = lyhord("check", folder=tmp_path)
     assert done.returncode == 2
@@ -95,7 +128,7 @@ def test_check_names_what_the_operator_must_change(table: str, told: str, tmp_pa
     assert "Traceback" not in done.stderr
 
 
-def test_collect_of_a_source_that_is_away_says_so_and_fails(tmp_path: Path) -> None:
+def test_collect_of_a_source_that_is_away_says_so_and_fails(tmp_path: Path, lyhord: Lyhord) -> None:
     (tmp_path / "lyhord.toml").write_text(BRAND + FORUM)
     done = lyhord("collect", "--json", folder=tmp_path)
     answer = json.loads(done.stdout.splitlines()[-1])
@@ -107,7 +140,7 @@ def test_collect_of_a_source_that_is_away_says_so_and_fails(tmp_path: Path) -> N
     assert health.returncode == 1
 
 
-def test_pausing_is_shown_and_undone(tmp_path: Path) -> None:
+def test_pausing_is_shown_and_undone(tmp_path: Path, lyhord: Lyhord) -> None:
     (tmp_path / "lyhord.toml").write_text(BRAND + FORUM)
     assert lyhord("sources", "pause", "forum", "--why", "storm", folder=tmp_path).returncode == 0
     shown = lyhord("sources", "health", folder=tmp_path).stdout
@@ -117,21 +150,21 @@ def test_pausing_is_shown_and_undone(tmp_path: Path) -> None:
     assert "paused" not in lyhord("sources", "health", folder=tmp_path).stdout
 
 
-def test_an_unknown_source_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_source_is_answered_with_the_known_ones(tmp_path: Path, lyhord: Lyhord) -> None:
     (tmp_path / "lyhord.toml").write_text(BRAND + FORUM)
     done = lyhord("collect", "forun", folder=tmp_path)
     assert done.returncode == 2
     assert "known: forum" in done.stderr
 
 
-def test_a_wrong_query_is_marked_at_its_column(tmp_path: Path) -> None:
+def test_a_wrong_query_is_marked_at_its_column(tmp_path: Path, lyhord: Lyhord) -> None:
     (tmp_path / "lyhord.toml").write_text(BRAND)
     done = lyhord("search", "orolig AND", folder=tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].strip() == "^"
 
 
-def test_detect_judges_each_row_of_a_bare_series(tmp_path: Path) -> None:
+def test_detect_judges_each_row_of_a_bare_series(tmp_path: Path, lyhord: Lyhord) -> None:
     hours = [f"2026-03-{1 + i // 24:02d} {i % 24:02d}:00:00,{5 + i % 3}" for i in range(24 * 20)]
     rows = ["when,how_many", *hours, "2026-03-21 00:00:00,60"]
     (tmp_path / "counts.csv").write_text("\n".join(rows) + "\n")
@@ -154,7 +187,7 @@ def test_detect_judges_each_row_of_a_bare_series(tmp_path: Path) -> None:
         ("t,c\n2026-03-01,1\nsoon,2\n", "line 3: got 'soon', want a time"),
     ],
 )
-def test_detect_names_the_line_that_is_wrong(text: str, told: str, tmp_path: Path) -> None:
+def test_detect_names_the_line_that_is_wrong(text: str, told: str, tmp_path: Path, lyhord: Lyhord) -> None:
     (tmp_path / "counts.csv").write_text(text)
     done = lyhord("detect", "counts.csv", folder=tmp_path)
     assert done.returncode == 2
@@ -178,7 +211,7 @@ def test_detect_names_the_line_that_is_wrong(text: str, told: str, tmp_path: Pat
         "incidents ack",
     ],
 )
-def test_every_command_helps_with_an_example(command: str, tmp_path: Path) -> None:
+def test_every_command_helps_with_an_example(command: str, tmp_path: Path, lyhord: Lyhord) -> None:
     done = lyhord(*command.split(), "--help", folder=tmp_path)
     assert done.returncode == 0
     assert "Example:" in done.stdout
