@@ -258,7 +258,7 @@ def find_author(
     for name in ("data-author", "data-username", "data-user-name", "data-user", "data-nick"):
         if value := clean_name(item.get(name) or "", sheet.reckoning):
             return value, None
-    for test in (_marked_author, _classed_author, _profile_link):
+    for test in _AUTHOR_TESTS:
         for element in elements(item):
             if element not in inside and element is not item and test(element):
                 name = clean_name(element.get("content") or spaced(element), sheet.reckoning)
@@ -291,6 +291,14 @@ def _profile_link(element: Element) -> bool:
         and bool(_PROFILE_HREF.search(element.get("href") or ""))
         and 0 < length(element) <= MAX_NAME
     )
+
+
+_AUTHOR_TESTS = (_marked_author, _classed_author, _profile_link)
+
+
+def names_author(element: Element) -> bool:
+    """Whether markup, class or target says that this element is an author's name."""
+    return any(test(element) for test in _AUTHOR_TESTS)
 
 
 def _author_beside(

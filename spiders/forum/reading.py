@@ -20,17 +20,18 @@ from spiders.forum.addresses import (
 )
 from spiders.forum.dates import Reckoning, is_month_first
 from spiders.forum.engines import ENGINES
-from spiders.forum.fields import Sheet
+from spiders.forum.fields import Sheet, names_author
 from spiders.forum.listing import is_title_link, linked_threads, selected_threads
 from spiders.forum.paging import next_page, other_pages
 from spiders.forum.posts import read_posts
 from spiders.forum.repeated import find_items
 from spiders.forum.structured import MARKED_UP, MICROFORMATS, json_ld
 from spiders.forum.text import text_of
-from spiders.forum.tree import Element, elements, parse, pick, plain
+from spiders.forum.tree import Element, ancestors, elements, parse, pick, plain
 from spiders.forum.view import Kind, PageView, PostView, Selectors, ThreadLink
 
 MAX_ITEMS = 2_000
+_COUNT = re.compile(r"\d{1,3}(?:[\s.,]?\d{3})*")
 RECOGNISED: dict[str, Selectors] = {**MARKED_UP, **ENGINES, **MICROFORMATS}
 """In the order of belief; themes sprinkle microformats over anything, so an engine's own markup comes before them."""
 
@@ -174,20 +175,44 @@ def _with_unmarked(best: Reading, html: str, own: Selectors, sheet: Sheet, numbe
 
 
 def _are_rows(items: Sequence[Element], sheet: Sheet) -> bool:
-    """Whether the blocks say little but the text of links to other pages: rows of a list, not posts."""
-    return sum(_is_row(item, sheet) for item in items) >= 0.6 * len(items)
+    """Whether the blocks are rows of a list, not posts: they say little but the text of links to other pages, or each opens with
+    a link to a page of its own and shows a count (a board with its description, its threads and its newest date)."""
+    if sum(_is_row(item, sheet) for item in items) >= 0.6 * len(items):
+        return True
+    leads = [target for item in items if (target := _leads_to(item, sheet)) and _shows_count(item)]
+    return len(leads) >= max(2, 0.6 * len(items)) and len(set(leads)) == len(leads)
 
 
 def _is_row(item: Element, sheet: Sheet) -> bool:
+    away = {element for element, _ in _links_away(item, sheet)}
+    rest = re.sub(r"[\d\W]+", " ", text_of(item, away)) if away else ""
+    return bool(away) and len(rest) < max(30, max(len(plain(e)) for e in away))
+
+
+def _leads_to(item: Element, sheet: Sheet) -> str:
+    """The page that the first words of an item link to; "" when they are no link, or are marked as its author."""
+    first = next((e for e in elements(item) if (e.text or "").strip()), None)
+    around = [] if first is None else [first, *ancestors(first)]
+    for element, target in _links_away(item, sheet):
+        if element in around:
+            return "" if any(names_author(part) for part in [*around, *elements(element)]) else target
+    return ""
+
+
+def _shows_count(item: Element) -> bool:
+    return any(len(e) == 0 and _COUNT.fullmatch((e.text or "").strip()) for e in elements(item))
+
+
+def _links_away(item: Element, sheet: Sheet) -> list[tuple[Element, str]]:
+    """Links to other pages of the host, with the key of the page."""
     here = thread_key(sheet.url)
-    away = set()
+    found = []
     for element in elements(item):
         href = element.get("href") if element.tag == "a" else None
         target = absolute(sheet.url, href) if href and not href.startswith("#") else ""
         if target and same_host(target, sheet.url) and thread_key(target) != here and not is_trap(target):
-            away.add(element)
-    rest = re.sub(r"[\d\W]+", " ", text_of(item, away)) if away else ""
-    return bool(away) and len(rest) < max(30, max(len(plain(e)) for e in away))
+            found.append((element, thread_key(target)))
+    return found
 
 
 def _engine_rows(root: Element, own: Selectors, sheet: Sheet) -> list[ThreadLink]:

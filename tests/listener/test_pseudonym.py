@@ -1,5 +1,9 @@
 """Pseudonyms are stable, keyed and per source."""
 
+import base64
+import hashlib
+import hmac
+
 from listener.pseudonym import pseudonymiser
 
 
@@ -17,3 +21,9 @@ def test_no_author_has_no_pseudonym_and_the_name_is_not_in_it() -> None:
     name = pseudonymiser(b"k" * 32)
     assert name("forum", "  ") == ""
     assert "kalle" not in name("forum", "kalle")
+
+
+def test_a_pseudonym_is_the_beginning_of_the_macs_base32() -> None:
+    """Archives keep pseudonyms: whoever changes how they are made loses every author."""
+    mac = hmac.new(b"k" * 32, b"forum\0kalle", hashlib.sha256).digest()
+    assert pseudonymiser(b"k" * 32)("forum", "Kalle") == base64.b32encode(mac).decode()[:26].lower()

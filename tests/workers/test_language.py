@@ -58,13 +58,18 @@ def test_other_languages_are_undetermined(text: str) -> None:
     assert identify(text) == UNDETERMINED
 
 
-@pytest.mark.parametrize("text", ["", "   ", "😡😡😡", "?!", "12 345 678", "https://example.se/a", "@anna #fel"])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "😡😡😡", "?!", "12 345 678", "https://example.se/a", "@anna #fel"]
+)
 def test_no_words_no_language(text: str) -> None:
     assert identify(text) == UNDETERMINED
 
 
 def test_addresses_and_tags_do_not_count() -> None:
-    assert identify("Jag har inte fått mitt paket https://example.com/what-is-the-best-of-this #the @you") == "sv"
+    assert (
+        identify("Jag har inte fått mitt paket https://example.com/what-is-the-best-of-this #the @you")
+        == "sv"
+    )
 
 
 @given(st.text(max_size=300))

@@ -1,5 +1,7 @@
 """Finding weighted phrases: prefixes, overlaps, and the same as a slow reading."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +34,7 @@ def test_a_star_may_end_any_word_of_a_phrase() -> None:
 
 def test_of_overlapping_hits_about_the_same_the_longest_is_kept() -> None:
     short, long = Entry("dubbelt", "x", 3.0), Entry("dragit dubbelt", "x", 1.0)
-    words = "har dragit dubbelt".split()
+    words = ["har", "dragit", "dubbelt"]
     assert [hit.entry for hit in best_per_place(Phrases([short, long]).find(words))] == [long]
 
 
@@ -87,10 +89,12 @@ def test_reading_a_second_time_finds_the_same(phrases: list[str], words: list[st
 
 
 @given(PHRASES, st.lists(WORDS, max_size=12))
-def test_kept_hits_never_overlap_and_none_is_left_out_for_nothing(phrases: list[str], words: list[str]) -> None:
+def test_kept_hits_never_overlap_and_none_is_left_out_for_nothing(
+    phrases: list[str], words: list[str]
+) -> None:
     hits = Phrases([Entry(phrase, "x", 1.0) for phrase in phrases]).find(words)
     kept = best_per_place(hits)
-    assert all(a.end <= b.start for a, b in zip(kept, kept[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(kept))
     assert all(any(overlap(hit, other) for other in kept) for hit in hits)
 
 

@@ -79,7 +79,9 @@ def test_who_wrote_without_marks_is_heard_alike() -> None:
 def test_another_language_gets_no_opinion() -> None:
     its = score("Ich bin so besorgt um mein Geld, panik!", UNDETERMINED)
     assert (its.language, its.sentiment, its.anxiety, its.complaint) == (UNDETERMINED, 0, 0, 0)
-    assert not (its.is_anxious or its.is_complaint or its.is_negative or its.themes or its.why)
+    assert (its.is_anxious, its.is_complaint, its.is_negative) == (False, False, False)
+    assert its.themes == ()
+    assert its.why == ()
 
 
 def test_an_unknown_code_becomes_undetermined() -> None:

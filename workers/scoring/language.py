@@ -18,8 +18,10 @@ _WORD = re.compile(r"[^\W\d_]+")
 _NOT_TEXT = re.compile(r"https?://\S+|[#@]\w+")
 _CERTAIN, _CLEAR_LEAD = 2.0, 1.2
 """Votes of the first, and its lead before the second, with which words alone decide."""
+_SHARE = 0.22
+"""Votes per word that a text in one of our languages has at least; with fewer, CLD2 may say that it is in another one."""
 _CLEAR_LEAD_WITH_CLD2 = 1.0
-"""Lead with which words and CLD2 together decide."""
+"""Lead with which words, spellings and CLD2 together decide."""
 _FEW_WORDS = 4
 """Shorter texts are no evidence for a language that we do not read."""
 
@@ -147,7 +149,7 @@ def identify(text: str) -> str:
     packed = sum(map(_VOTES.get, words, repeat(0)))
     votes = _unpacked(packed)
     first, second = _two_largest(votes)
-    if first >= _CERTAIN and first - second >= _CLEAR_LEAD:
+    if first >= max(_CERTAIN, _SHARE * len(words)) and first - second >= _CLEAR_LEAD:
         return max(votes, key=votes.__getitem__)
     packed += sum([votes for letters, votes in _LETTERS if letters in plain])
     return _by_statistics(plain, _unpacked(packed), len(words))
@@ -166,7 +168,7 @@ def _by_statistics(plain: str, votes: dict[str, float], size: int) -> str:
     code = _cld2(plain)
     if code in _CLD2:
         votes[_CLD2[code]] += 1.0 if size >= _FEW_WORDS else 0.5
-    elif size >= _FEW_WORDS and max(votes.values()) < 1.5:
+    elif size >= _FEW_WORDS and max(votes.values()) < _SHARE * size:
         return UNDETERMINED
     first, second = _two_largest(votes)
     if first - second < _CLEAR_LEAD_WITH_CLD2:

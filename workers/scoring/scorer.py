@@ -82,7 +82,11 @@ def _weigh(
     counted: set[tuple[str, str]] = set()
     for hit in hits:
         about = hit.entry.about
-        if about not in sums or (about, hit.entry.phrase) in counted or (about != "calm" and _is_negated(hit, words, lexicon)):
+        if (
+            about not in sums
+            or (about, hit.entry.phrase) in counted
+            or (about != "calm" and _is_negated(hit, words, lexicon))
+        ):
             continue
         counted.add((about, hit.entry.phrase))
         sums[about] += hit.entry.weight
