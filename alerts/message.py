@@ -193,7 +193,8 @@ def _numbers(incident: Incident, teller: Teller) -> Paragraph:
         return Paragraph("numbers", (Span(_over(incident, teller)),))
     one, many = say.voices[lead.signal]
     count = f"{number(lead.observed)} {one if lead.observed == 1 else many}"
-    usual = say.usual.format(
+    form = say.usual if round(lead.high) > 0 else say.usual_none
+    usual = form.format(
         expected=teller.about(lead.expected), low=number(round(lead.low)), high=number(round(lead.high))
     )
     others = "".join(f" {_other(level, teller)}" for level in incident.levels[1:])

@@ -136,9 +136,16 @@ def decoy(rnd: random.Random) -> str:
 
 
 KINDS = {
-    "swedish": (swedish, PERSON), "norwegian": (norwegian, PERSON), "danish": (danish, PERSON), "danish with word": (danish_with_word, PERSON),
-    "finnish": (finnish, PERSON), "iban": (iban, IBAN), "email": (email, EMAIL), "phone": (phone, PHONE), "decoy": (decoy, ""),
-}  # fmt: skip
+    "swedish": (swedish, PERSON),
+    "norwegian": (norwegian, PERSON),
+    "danish": (danish, PERSON),
+    "danish with word": (danish_with_word, PERSON),
+    "finnish": (finnish, PERSON),
+    "iban": (iban, IBAN),
+    "email": (email, EMAIL),
+    "phone": (phone, PHONE),
+    "decoy": (decoy, ""),
+}
 
 
 def cases(count: int, seed: int = 1) -> list[Case]:

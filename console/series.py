@@ -43,7 +43,8 @@ def read_series(file: TextIO, name: str) -> Series:
     for (number, _), (before, after) in zip(table[1:], pairwise(moments), strict=True):
         if after <= before:
             raise ConfigError(
-                f"{name}, line {number}: {after.isoformat()} is not after the row before it; want rows sorted by time, each time once"
+                f"{name}, line {number}: {after.isoformat()} is not after the row before it; "
+                "want rows sorted by time, each time once"
             )
     return _on_grid(read, name)
 

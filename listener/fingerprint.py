@@ -6,6 +6,7 @@ containment of documents"; Leskovec, Rajaraman & Ullman, "Mining of Massive Data
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rensa import RMinHash
 
@@ -18,6 +19,7 @@ _BANDS, _ROWS = (
     6,
     3,
 )  # a pair with Jaccard j shares a band with probability 1 - (1 - j³)⁶: 0.987 at 0.8, 0.006 at 0.1
+_REMEMBERED_WORDS = 200
 _SEED = 20260301
 _LOW = (1 << 21) - 1  # the low bits of a minimum are evenly spread, its high bits are not
 
@@ -30,7 +32,7 @@ def bands(words: Sequence[str]) -> tuple[int, ...]:
     if len(words) < MIN_WORDS:
         return ()
     sketch = RMinHash(num_perm=_BANDS * _ROWS, seed=_SEED)
-    sketch.update(_shingles(words))
+    sketch.update(list(_shingles(words)))
     low = [minimum & _LOW for minimum in sketch.digest()]
     return tuple([a | b << 21 | c << 42 for a, b, c in zip(low[::3], low[1::3], low[2::3], strict=True)])
 
@@ -41,10 +43,18 @@ def similar(a: Sequence[str], b: Sequence[str]) -> bool:
         return False
     if a == b:
         return True
-    first, second = frozenset(_shingles(a)), frozenset(_shingles(b))
+    first, second = _shingles(a), _shingles(b)
     shared = len(first & second)
     return shared >= COPY_JACCARD * (len(first) + len(second) - shared)
 
 
-def _shingles(words: Sequence[str]) -> list[str]:
-    return [f"{x} {y} {z}" for x, y, z in zip(words, words[1:], words[2:], strict=False)]
+def _shingles(words: Sequence[str]) -> frozenset[str]:
+    """Remembered for shorter texts: a text is compared with several."""
+    return _cut(words) if len(words) > _REMEMBERED_WORDS else _remembered(tuple(words))
+
+
+def _cut(words: Sequence[str]) -> frozenset[str]:
+    return frozenset([f"{x} {y} {z}" for x, y, z in zip(words, words[1:], words[2:], strict=False)])
+
+
+_remembered = lru_cache(maxsize=2_048)(_cut)

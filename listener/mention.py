@@ -33,7 +33,8 @@ class Signal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A word or phrase that decided a score. `about`: anxiety, complaint, sentiment or a theme; `weight` signed, larger is stronger."""
+    """A word or phrase that decided a score. `about`: anxiety, complaint, sentiment or a theme; `weight`: signed, larger is
+    stronger."""
 
     about: str
     text: str

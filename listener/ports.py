@@ -78,7 +78,8 @@ class Archive(Protocol):
         ...
 
     def save_scores(self, scores: Mapping[str, tuple[str, Score]]) -> int:
-        """{mention id: (revision that was scored, score)}; a mention edited or erased meanwhile is passed over. Returns how many were saved."""
+        """{mention id: (revision that was scored, score)}; a mention edited or erased meanwhile is passed over. Returns how
+        many were saved."""
         ...
 
     def get(self, mention_id: str) -> Mention | None: ...
@@ -107,7 +108,8 @@ class Archive(Protocol):
     def ids_of_thread(self, source: str, thread: str) -> frozenset[str]: ...
 
     def erase(self, mention_ids: Iterable[str]) -> int:
-        """Delete from every table and index; when an original goes, the oldest copy becomes the original. Returns how many there were."""
+        """Delete from every table and index; when an original goes, the oldest copy becomes the original. Returns how many
+        there were. Dear: erase many in one call."""
         ...
 
     def erase_author(self, author: str) -> int:
@@ -134,7 +136,7 @@ class Page:
     source: str
     url: str
     role: str
-    """list, thread or feed: what the collector takes it for."""
+    """What the collector takes it for: list, thread, feed, alias or other."""
     thread: str = ""
     number: int = 1
     state: str = "new"
@@ -177,7 +179,8 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One reading of one source. `slot` is the planned instant, or the instant of asking for a run by hand; (source, slot) is unique."""
+    """One reading of one source. `slot` is the planned instant, or the instant of asking for a run by hand; (source, slot) is
+    unique."""
 
     id: int
     source: str
@@ -198,7 +201,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What a crawl did. `warnings` in words, most telling first; `gap`: a time span that the source can no longer show us, or ''."""
+    """What a crawl did. `warnings` in words, most telling first; what the source can no longer show us (a gap) is one of them."""
 
     pages: int = 0
     unchanged_pages: int = 0
@@ -253,7 +256,8 @@ class Runs(Protocol):
     def extend(self, run_id: int, *, owner: str, until: datetime) -> bool: ...
 
     def finish(self, run_id: int, *, owner: str, now: datetime, tally: Tally) -> bool:
-        """Running → done or failed (when tally.error), and bring the source's state up to date. False when we do not own it any more."""
+        """Running → done or failed (when tally.error), and bring the source's state up to date.
+        False when we do not own it any more."""
         ...
 
     def waiting(self, now: datetime, limit: int = 100) -> list[Run]:
@@ -329,8 +333,9 @@ class Incidents(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The one message of one incident in one channel (a Slack channel, or "terminal"). `version` counts what should be shown, `shown` what is shown;
-    `ts` is Slack's name for the message once we know it. state: new, sending, sent, unsure, failed."""
+    """The one message of one incident in one channel (a Slack channel, or "terminal"). `version` counts what should be
+    shown, `shown` what is shown; `ts` is Slack's name for the message once we know it. state: new, sending, sent, unsure,
+    failed."""
 
     incident: str
     channel: str

@@ -24,7 +24,8 @@ class Post:
 
     `native_id` is unique within `source`. `author` is the native name or id as the source shows it ("" = not known);
     it never leaves the intake. `title` is the thread's or article's title, `thread` its native id.
-    `published_at` is kept in UTC. Text and title are cleaned. Raises InvalidPost when built wrong, so no later stage checks again.
+    `published_at` is kept in UTC. Text and title are cleaned.
+    Raises InvalidPost when built wrong, so no later stage checks again.
     """
 
     source: str

@@ -9,7 +9,7 @@ import os
 import re
 import secrets as random_source
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,8 @@ def child_environment(**extra: str) -> dict[str, str]:
 
 
 def pseudonym_key(config: Config, secrets: Secrets) -> bytes:
-    """The key of the pseudonyms: LYHORD_PSEUDONYM_KEY, else a file beside the data, made once with mode 0600. Raises ConfigError."""
+    """The key of the pseudonyms: LYHORD_PSEUDONYM_KEY, else a file beside the data, made once with mode 0600.
+    Raises ConfigError."""
     if secrets.pseudonym_key:
         if len(secrets.pseudonym_key) < 16:
             raise ConfigError(
@@ -235,42 +236,44 @@ def _keys_at(place: tuple[str | int, ...]) -> list[str]:
 def _check(config: Config, lines: _Lines) -> None:
     """What one table alone cannot show."""
     for key in ("brands", "sources", "rules"):
-        first: dict[str, int] = {}
-        for i, item in enumerate(getattr(config, key)):
-            if not _ID.fullmatch(item.id):
-                raise lines.error(
-                    (key, i, "id"), f"got {item.id!r}, want lower-case letters, digits, - and _"
-                )
-            if item.id in first:
-                raise lines.error(
-                    (key, i, "id"),
-                    f"{item.id!r} is taken already by {key} number {first[item.id] + 1}; want another id",
-                )
-            first[item.id] = i
+        _check_ids(key, [item.id for item in getattr(config, key)], lines)
     _check_zone(config.zone, ("zone",), lines)
     for i, brand in enumerate(config.brands):
         _check_brand(brand, i, lines)
     for i, source in enumerate(config.sources):
-        _one_of(source.channel, CHANNELS, ("sources", i, "channel"), lines)
-        if source.zone:
-            _check_zone(source.zone, ("sources", i, "zone"), lines)
-        if source.policy:
-            _one_of(
-                source.policy.deletions,
-                ("recrawl", "events", "none"),
-                ("sources", i, "policy", "deletions"),
-                lines,
-            )
+        _check_source(source, i, lines)
     for i, rule in enumerate(config.rules):
-        _one_of(rule.brand, tuple(b.id for b in config.brands), ("rules", i, "brand"), lines)
-        for signal in rule.signals:
-            _one_of(signal, tuple(Signal), ("rules", i, "signals"), lines)
-        if rule.false_alarms_per_30_days <= 0:
-            raise lines.error(
-                ("rules", i, "false_alarms_per_30_days"),
-                f"got {rule.false_alarms_per_30_days}, want more than 0",
-            )
-        _check_query(rule.filter, ("rules", i, "filter"), lines)
+        _check_rule(rule, i, tuple(brand.id for brand in config.brands), lines)
+
+
+def _check_ids(key: str, ids: Sequence[str], lines: _Lines) -> None:
+    first: dict[str, int] = {}
+    for i, item in enumerate(ids):
+        if not _ID.fullmatch(item):
+            raise lines.error((key, i, "id"), f"got {item!r}, want lower-case letters, digits, - and _")
+        if item in first:
+            words = f"{item!r} is taken already by {key} number {first[item] + 1}; want another id"
+            raise lines.error((key, i, "id"), words)
+        first[item] = i
+
+
+def _check_source(source: Source, i: int, lines: _Lines) -> None:
+    _one_of(source.channel, CHANNELS, ("sources", i, "channel"), lines)
+    if source.zone:
+        _check_zone(source.zone, ("sources", i, "zone"), lines)
+    if source.policy:
+        known = ("recrawl", "events", "none")
+        _one_of(source.policy.deletions, known, ("sources", i, "policy", "deletions"), lines)
+
+
+def _check_rule(rule: Rule, i: int, brands: tuple[str, ...], lines: _Lines) -> None:
+    _one_of(rule.brand, brands, ("rules", i, "brand"), lines)
+    for signal in rule.signals:
+        _one_of(signal, tuple(Signal), ("rules", i, "signals"), lines)
+    if rule.false_alarms_per_30_days <= 0:
+        words = f"got {rule.false_alarms_per_30_days}, want more than 0"
+        raise lines.error(("rules", i, "false_alarms_per_30_days"), words)
+    _check_query(rule.filter, ("rules", i, "filter"), lines)
 
 
 def _check_brand(brand: Brand, i: int, lines: _Lines) -> None:

@@ -33,6 +33,7 @@ DA = Words(
     since="siden {time}",
     last_hour="den seneste time",
     usual="normalt {expected} på dette tidspunkt ({low}–{high})",
+    usual_none="normalt {expected} på dette tidspunkt",
     almost_none="næsten ingen",
     follows="{signal} følger med: {observed} mod normalt {expected}.",
     unchanged="{signal} er som normalt: {observed} mod {expected}.",

@@ -33,6 +33,7 @@ EN = Words(
     since="since {time}",
     last_hour="in the last hour",
     usual="usually {expected} at this time ({low}–{high})",
+    usual_none="usually {expected} at this time",
     almost_none="hardly any",
     follows="{signal} are up too: {observed}, usually {expected}.",
     unchanged="{signal} are as usual: {observed}, usually {expected}.",

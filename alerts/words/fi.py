@@ -38,6 +38,7 @@ FI = Words(
     since="alkoi {time}",
     last_hour="viimeisen tunnin aikana",
     usual="tähän aikaan tavallisesti {expected} ({low}–{high})",
+    usual_none="tähän aikaan tavallisesti {expected}",
     almost_none="tuskin yhtään",
     follows="{signal} nousussa: {observed}, tavallisesti {expected}.",
     unchanged="{signal} ennallaan: {observed}, tavallisesti {expected}.",

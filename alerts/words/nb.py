@@ -33,6 +33,7 @@ NB = Words(
     since="siden {time}",
     last_hour="den siste timen",
     usual="vanligvis {expected} på denne tiden ({low}–{high})",
+    usual_none="vanligvis {expected} på denne tiden",
     almost_none="nesten ingen",
     follows="{signal} følger med: {observed} mot vanligvis {expected}.",
     unchanged="{signal} er som vanlig: {observed} mot {expected}.",

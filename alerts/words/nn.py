@@ -33,6 +33,7 @@ NN = Words(
     since="sidan {time}",
     last_hour="den siste timen",
     usual="vanlegvis {expected} på denne tida ({low}–{high})",
+    usual_none="vanlegvis {expected} på denne tida",
     almost_none="nesten ingen",
     follows="{signal} følgjer med: {observed} mot vanlegvis {expected}.",
     unchanged="{signal} er som vanleg: {observed} mot {expected}.",

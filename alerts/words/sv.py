@@ -33,6 +33,7 @@ SV = Words(
     since="sedan {time}",
     last_hour="den senaste timmen",
     usual="vanligen {expected} så här dags ({low}–{high})",
+    usual_none="vanligen {expected} så här dags",
     almost_none="nästan inga",
     follows="{signal} följer med: {observed} mot vanligen {expected}.",
     unchanged="{signal} är som vanligt: {observed} mot {expected}.",

@@ -21,6 +21,8 @@ class Words:
     since: str
     last_hour: str
     usual: str
+    usual_none: str
+    """The same where the normal range is nothing at all."""
     almost_none: str
     follows: str
     unchanged: str

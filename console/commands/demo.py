@@ -34,7 +34,7 @@ def demo(
     with ExitStack() as stack:
         data = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lyhord-demo-")))
         data.mkdir(parents=True, exist_ok=True)
-        runtime, _site = stack.enter_context(demo_service(data, say=tell, alert=alert.append))
+        runtime, _site = stack.enter_context(demo_service(data, port=port, say=tell, alert=alert.append))
         with progress() as bars:
             task = bars.add_task("starting", total=None)
             outcome = tell_progress(

@@ -53,7 +53,7 @@ class Outcome:
 
 
 @contextmanager
-def demo_service(folder: Path, *, say: Say, alert: Say) -> Iterator[tuple[Runtime, Site]]:
+def demo_service(folder: Path, *, port: int, say: Say, alert: Say) -> Iterator[tuple[Runtime, Site]]:
     """The demo's world and a service that listens to it, with its data in `folder`. `alert` receives the alert's lines."""
     story = tell(utc_now(), zone=ZoneInfo(ZONE))
     with Site(story) as site:
@@ -61,7 +61,7 @@ def demo_service(folder: Path, *, say: Say, alert: Say) -> Iterator[tuple[Runtim
         say(f"Served on this machine: a forum ({posts:,} posts, {WEEKS.days} days) at {site.forum_url}")
         say(f"                        and a news feed ({len(story.articles)} articles) at {site.feed_url}")
         path = folder / "lyhord.toml"
-        path.write_text(configuration(site, folder), encoding="utf-8")
+        path.write_text(configuration(site, folder, port=port), encoding="utf-8")
         runtime = open_runtime(path, write_line=alert)
         try:
             with serving(runtime):
@@ -70,7 +70,7 @@ def demo_service(folder: Path, *, say: Say, alert: Say) -> Iterator[tuple[Runtim
             runtime.close()
 
 
-def configuration(site: Site, folder: Path) -> str:
+def configuration(site: Site, folder: Path, *, port: int = 8642) -> str:
     """The demo's lyhord.toml."""
     policy = '[sources.policy]\nbasis = "invented texts"\nretention = "90d"\ndeletions = "recrawl"\n'
     return f"""# The configuration of `lyhord demo`.
@@ -109,6 +109,9 @@ false_alarms_per_30_days = 1.0
 
 [storage]
 data = '{folder}'
+
+[console]
+port = {port}
 """
 
 
@@ -136,8 +139,9 @@ def tell_normal(runtime: Runtime, incident: Incident, say: Say) -> None:
     ]
     starts = [start + timedelta(hours=i) for i in range(hours)]
     usual = weekly_profile(counts, starts, zone=zone).expect(began, timedelta(hours=1))
+    how_many = f"{usual.low:.0f}–{usual.high:.0f}" if round(usual.high) else "almost no"
     say(
-        f"Normal    until {began.astimezone(zone):%H:%M}: {usual.low:.0f}–{usual.high:.0f} worried voices an hour at that time of day"
+        f"Normal    until {began.astimezone(zone):%H:%M}: {how_many} worried voices an hour at that time of day"
     )
 
 

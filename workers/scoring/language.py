@@ -12,9 +12,9 @@ import pycld2
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from listener.mention import LANGUAGES, UNDETERMINED
+from listener.text import tokenise
 
 _LOOKED_AT = 600
-_WORD = re.compile(r"[^\W\d_]+")
 _NOT_TEXT = re.compile(r"https?://\S+|[#@]\w+")
 _CERTAIN, _CLEAR_LEAD = 2.0, 1.2
 """Votes of the first, and its lead before the second, with which words alone decide."""
@@ -89,7 +89,7 @@ _COMMON_WORDS = {
     "en": """
         and is not the it also from someone have when what how why been was since you your them this
         there something nothing never again thanks my of to in that for on with as at by they we are be
-        but or if so no can will would could should has had do does did don't doesn't i'm i an a his her
+        but or if so no can will would could should has had do does did i an a his her
         she he its our us me who which where than then just only very too much many more most some any
         all out up about into after before over still now here get got getting go going went come came
         make made know think say said says time day days week weeks year years money good bad better
@@ -140,17 +140,18 @@ _CLD2 = {"sv": "sv", "no": "nb", "nb": "nb", "nn": "nn", "da": "da", "fi": "fi",
 
 def identify(text: str) -> str:
     """Never raises. Some 10 µs when words are sure, 25 µs with CLD2, 200 µs when neither is."""
-    plain = text[:_LOOKED_AT].lower()
+    plain = text[:_LOOKED_AT]
     if "#" in plain or "@" in plain or "http" in plain:
         plain = _NOT_TEXT.sub(" ", plain)
-    words = _WORD.findall(plain)
-    if not words:
-        return UNDETERMINED
+    words = tokenise(plain).words
     packed = sum(map(_VOTES.get, words, repeat(0)))
     votes = _unpacked(packed)
     first, second = _two_largest(votes)
     if first >= max(_CERTAIN, _SHARE * len(words)) and first - second >= _CLEAR_LEAD:
         return max(votes, key=votes.__getitem__)
+    if not any(map(str.isalpha, words)):
+        return UNDETERMINED
+    plain = plain.lower()
     packed += sum([votes for letters, votes in _LETTERS if letters in plain])
     return _by_statistics(plain, _unpacked(packed), len(words))
 

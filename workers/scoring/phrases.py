@@ -28,50 +28,70 @@ class Hit:
     end: int
 
 
-Beginning = tuple[tuple[str, ...], Entry]
-"""The words that must follow the first one, and the entry."""
+@dataclass(frozen=True, slots=True)
+class _Beginnings:
+    """The entries that begin with one word: those that end there, and those that go on, by their second word as written."""
+
+    whole: tuple[Entry, ...]
+    going_on: Mapping[str, Sequence[tuple[tuple[str, ...], Entry]]]
+    going_on_with_stem: Sequence[tuple[tuple[str, ...], Entry]]
 
 
 class Phrases:
     """Entries by their first word (or its stem, for `word*`). What begins with a word is remembered: words come again."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        self._exact: dict[str, list[Beginning]] = {}
-        self._stems: dict[str, list[Beginning]] = {}
+        self._exact: dict[str, list[Entry]] = {}
+        self._stems: dict[str, list[Entry]] = {}
         for entry in entries:
-            first, *rest = entry.phrase.split()
+            first = entry.phrase.split()[0]
             table = self._stems if first.endswith("*") else self._exact
-            table.setdefault(first.rstrip("*"), []).append((tuple(rest), entry))
+            table.setdefault(first.rstrip("*"), []).append(entry)
         self._lengths = sorted({len(stem) for stem in self._stems})
         self._beginning_with = lru_cache(maxsize=_REMEMBERED)(self._look_up)
 
     def find(self, words: Sequence[str]) -> list[Hit]:
-        """All entries in the text, in order; overlapping ones too."""
+        """All entries in the text, in order of their first word; overlapping ones too."""
         hits: list[Hit] = []
-        beginning_with = self._beginning_with
+        last, beginning_with = len(words) - 1, self._beginning_with
         for i, word in enumerate(words):
-            for rest, entry in beginning_with(word[:_LONGEST_WORD]):
-                end = i + 1 + len(rest)
-                if not rest or _follows(rest, words[i + 1 : end]):
-                    hits.append(Hit(entry, i, end))
+            found = beginning_with(word[:_LONGEST_WORD])
+            if found is None:
+                continue
+            for entry in found.whole:
+                hits.append(Hit(entry, i, i + 1))  # noqa: PERF401  a comprehension per word takes longer
+            if i < last:
+                for rest, entry in (*found.going_on.get(words[i + 1], ()), *found.going_on_with_stem):
+                    end = i + 1 + len(rest)
+                    if _follows(rest, words[i + 1 : end]):
+                        hits.append(Hit(entry, i, end))
         return hits
 
-    def _look_up(self, word: str) -> tuple[Beginning, ...]:
-        found = list(self._exact.get(word, ()))
+    def _look_up(self, word: str) -> _Beginnings | None:
+        entries = list(self._exact.get(word, ()))
         for length in self._lengths:
             if length > len(word):
                 break
-            found += self._stems.get(word[:length], ())
-        return tuple(found)
+            entries += self._stems.get(word[:length], ())
+        if not entries:
+            return None
+        going_on: dict[str, list[tuple[tuple[str, ...], Entry]]] = {}
+        with_stem: list[tuple[tuple[str, ...], Entry]] = []
+        for entry in entries:
+            rest = tuple(entry.phrase.split()[1:])
+            if rest:
+                place = with_stem if rest[0].endswith("*") else going_on.setdefault(rest[0], [])
+                place.append((rest, entry))
+        whole = tuple(entry for entry in entries if " " not in entry.phrase)
+        return _Beginnings(whole, going_on, with_stem)
 
 
 def _follows(rest: Sequence[str], words: Sequence[str]) -> bool:
-    if len(words) < len(rest):
-        return False
-    for part, word in zip(rest, words, strict=True):
-        if word != part and not (part[-1] == "*" and word.startswith(part[:-1])):
-            return False
-    return True
+    return len(words) == len(rest) and all(map(_fits, rest, words))
+
+
+def _fits(part: str, word: str) -> bool:
+    return word.startswith(part[:-1]) if part.endswith("*") else word == part
 
 
 def best_per_place(hits: Sequence[Hit]) -> list[Hit]:
