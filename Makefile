@@ -34,7 +34,8 @@ format: $(VENV)/dev.ok
 
 docs-pictures: $(VENV)/dev.ok  ## the page's screenshots, the demo's transcript and the benchmark table of docs/
 	@infra/test-tools.sh
-	$(BIN)/python -m docs.pictures
+	$(BIN)/python infra/pictures.py
+	$(BIN)/python -m benchmarks.all --write > /dev/null
 
 lock: $(VENV)/bootstrap.ok  ## new versions into the hash-locked requirements (no addresses in them)
 	for set in bootstrap run dev; do \

@@ -48,7 +48,7 @@ class Post:
         text = clean(self.text)
         if not text:
             raise InvalidPost(f"{who}: has no text")
-        if urlsplit(self.url).scheme not in {"http", "https"}:
+        if not _is_web_address(self.url):
             raise InvalidPost(f"{who}: url {self.url[:80]!r}, want http(s)://…")
         if self.published_at.tzinfo is None:
             raise InvalidPost(f"{who}: published_at has no time zone")
@@ -56,6 +56,14 @@ class Post:
         object.__setattr__(self, "title", clean(self.title)[:300])
         object.__setattr__(self, "published_at", self.published_at.astimezone(UTC))
         object.__setattr__(self, "id", post_id(self.source, self.native_id))
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 def plausible_time(claimed: datetime | None, fetched_at: datetime) -> datetime:

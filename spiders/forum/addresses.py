@@ -4,6 +4,7 @@ Pure. A thread's key is its address without page, session and wording parts: it 
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
 
 _NOISE = re.compile(
@@ -84,8 +85,11 @@ _FILE = re.compile(
 )
 _CALENDAR = re.compile(r"^/(?:\d{4}/\d{1,2}(?:/\d{1,2})?|\d{4}|\d{4}-\d\d(?:-\d\d)?)/?$")
 MAX_URL = 1_500
+MAX_REMEMBERED = 4_096
+"""The same addresses stand on page after page."""
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def absolute(base: str, href: str) -> str:
     """An address as written in a page → an absolute http(s) address without fragment, "" when it is none."""
     try:
@@ -103,6 +107,7 @@ def absolute(base: str, href: str) -> str:
     return urlunsplit((parts.scheme, netloc, path, parts.query, ""))
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def canonical(url: str) -> str:
     """The one spelling of an address: no fragment, session, sorting or tracking parts; page 1 is the bare address."""
     url = absolute(url, url)
@@ -141,6 +146,7 @@ def _is_post_key(key: str, path: str) -> bool:
     return key.lower() == "p" and bool(re.search(r"viewtopic|showthread|showpost|index\.php|^/?$", path))
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def page_number(url: str) -> int:
     """Which page of its list or thread an address means, from 1. Addresses that count posts (`start=20`) give 1 + that offset."""
     parts = urlsplit(url)
@@ -186,6 +192,7 @@ def _without_page(path: str) -> str:
     return path
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def thread_key(url: str) -> str:
     """What names a thread whatever its page, session or wording: a path with query, without host. Stable over title edits."""
     parts = urlsplit(canonical(url))
@@ -249,6 +256,7 @@ def same_host(a: str, b: str) -> bool:
     return hosts[0] == hosts[1] and urlsplit(a).port == urlsplit(b).port
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def is_trap(url: str) -> bool:
     """Whether an address leads to no list and no thread: log-in, profiles, search, printing, replying, calendars, files."""
     parts = urlsplit(url)
@@ -278,6 +286,7 @@ def _keys_and_modes(query: str) -> str:
     )
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def looks_like_topic(url: str) -> bool:
     parts = urlsplit(url)
     return bool(
@@ -291,6 +300,7 @@ def looks_like_forum(url: str) -> bool:
     return bool(_FORUM_WORDS.search(parts.path + "?" + parts.query)) and not looks_like_topic(url)
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def pattern(url: str) -> str:
     """The shape of an address: numbers and wordings taken out, so that the links of one kind look the same."""
     parts = urlsplit(url)

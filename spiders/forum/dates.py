@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +122,12 @@ _NEAR = 24
 """So many characters may stand between a date and its time."""
 
 
+_MONTH_NAMES = tuple(re.compile(names) for names in _MONTHS)
+
+
 def _month_number(word: str) -> int:
     low = word.lower()
-    return next(n for n, names in enumerate(_MONTHS, 1) if re.fullmatch(names, low))
+    return next(n for n, names in enumerate(_MONTH_NAMES, 1) if names.fullmatch(low))
 
 
 def _full_year(text: str | None) -> int | None:
@@ -241,11 +245,12 @@ def _today(text: str, reckoning: Reckoning) -> FoundDate | None:
     return None
 
 
+_NUMBER_NAMES = tuple((n, re.compile(names)) for n, names in _NUMBERS.items())
+
+
 def _count(word: str) -> int:
     low = word.lower()
-    return (
-        int(low) if low.isdecimal() else next(n for n, names in _NUMBERS.items() if re.fullmatch(names, low))
-    )
+    return int(low) if low.isdecimal() else next(n for n, names in _NUMBER_NAMES if names.fullmatch(low))
 
 
 def _ago(text: str, reckoning: Reckoning) -> FoundDate | None:
@@ -265,18 +270,20 @@ def _ago(text: str, reckoning: Reckoning) -> FoundDate | None:
     return FoundDate(at=at, start=found.start(), end=found.end(), relative=True)
 
 
+_MAY_TELL = re.compile(
+    r"\d|just|nyss|nett|akkurat|lige|juuri|gerade|i ?[dg]|eilen|heute|yester|today|tänään|an?\b|en\b", _FLAGS
+)
 _READERS = (_iso, _numeric, _named(_DAY_MONTH), _named(_MONTH_DAY), _ago, _today)
 
 
 def find_date(text: str, reckoning: Reckoning) -> FoundDate | None:
     """The first date in a short text, or None. Reads at most 400 characters. Never raises."""
     text = " ".join(text[:400].split())
-    if not text or not re.search(
-        r"\d|just|nyss|nett|akkurat|lige|juuri|gerade|i ?[dg]|eilen|heute|yester|today|tänään|an?\b|en\b",
-        text,
-        _FLAGS,
-    ):
-        return None
+    return _find_date(text, reckoning) if text and _MAY_TELL.search(text) else None
+
+
+@lru_cache(maxsize=4096)
+def _find_date(text: str, reckoning: Reckoning) -> FoundDate | None:
     for read in _READERS:
         found = read(text, reckoning)
         if found:

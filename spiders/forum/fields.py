@@ -385,6 +385,16 @@ def _from_link(element: Element, sheet: Sheet) -> str:
     return found[1] if found else ""
 
 
+def _ends_in(href: str, number: str) -> bool:
+    """Whether an address has a part such as `#post-12`, `/p12` or `pid=12`."""
+    before, found, after = href.partition(number)
+    if not found or after[:1] not in {"", "/", "#", "&"}:
+        return False
+    return before.rstrip("abcdefghijklmnopqrstuvwxyz_-").endswith(("#", "/")) or before.endswith(
+        ("p=", "post=", "pid=")
+    )
+
+
 def find_permalink(item: Element, native_id: str, sheet: Sheet) -> str:
     """The address of this very post; at least the page with the post's anchor."""
     digits = re.sub(r"^[a-z]+", "", native_id)
@@ -392,7 +402,7 @@ def find_permalink(item: Element, native_id: str, sheet: Sheet) -> str:
         href = element.get("href") if element.tag == "a" else None
         if not href or href.startswith(("javascript:", "mailto:")):
             continue
-        if digits and re.search(rf"(?:#|/|[?&]p(?:ost|id)?=)[a-z_-]*{re.escape(digits)}(?:$|[/#&])", href):
+        if digits and _ends_in(href, digits):
             url = absolute(sheet.url, href)
             fragment = href.partition("#")[2]
             if url and not re.search(r"report|quote|reply|edit|delete|vote|like|posting\.php", href):
