@@ -28,7 +28,7 @@ MONTH = timedelta(days=30)
 HOURS_OF_WEEK = 168
 HALF_LIFE_DAYS = 28.0
 LEAST_KNOWN = timedelta(hours=24)
-"""With less history than this nothing is called an alarm."""
+"""With less history than this nothing can be said to be odd."""
 SCEPTICAL_UNTIL = timedelta(days=3)
 _PRIOR_HOUR, _PRIOR_SLOT = 3.0, 4.0
 _FLOOR = 0.02
@@ -120,14 +120,17 @@ class Profile:
         mean, spread = self.moments(start, length)
         chance = log_tail(observed, mean, spread)
         high = quantile(0.95, mean, spread)
-        trusted = self.known >= LEAST_KNOWN and observed >= budget.minimum_voices
+        learnt = self.known >= LEAST_KNOWN
         return Judgement(
             observed=observed,
             expected=mean,
             low=quantile(0.05, mean, spread),
             high=high,
-            score=max(0.0, -chance / math.log(10)),
-            alarm=trusted and observed > high and chance < budget.log_threshold(length),
+            score=max(0.0, -chance / math.log(10)) if learnt else 0.0,
+            alarm=learnt
+            and observed >= budget.minimum_voices
+            and observed > high
+            and chance < budget.log_threshold(length),
         )
 
     def moments(self, start: datetime, length: timedelta) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """`lyhord run`: the whole service in one process."""
 
 import secrets as random_source
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -70,6 +71,7 @@ def page(runtime: Runtime, port: int | None) -> Iterator[str]:
 
 
 def wait_for_interrupt() -> None:
-    """Until Ctrl-C."""
+    """Until Ctrl-C, or until a supervisor asks us to end (SIGTERM)."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
