@@ -118,6 +118,10 @@ class Sheet:
 
     url: str
     reckoning: Reckoning
+    above: frozenset[str] = frozenset()
+    """Keys of the lists by which this page was reached; its links to them are no threads."""
+    is_thread: bool = False
+    """The page was a thread when it was last read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

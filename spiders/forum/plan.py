@@ -27,6 +27,8 @@ class Ask:
     title: str = ""
     depth: int = 0
     conditional: bool = False
+    above: frozenset[str] = frozenset()
+    """Keys of the lists by which the page was reached."""
 
     @property
     def priority(self) -> int:

@@ -25,13 +25,13 @@ from spiders.forum.listing import is_title_link, linked_threads, selected_thread
 from spiders.forum.paging import next_page, other_pages
 from spiders.forum.posts import read_posts
 from spiders.forum.repeated import find_items
+from spiders.forum.rows import split_rows
 from spiders.forum.structured import MARKED_UP, MICROFORMATS, json_ld
 from spiders.forum.text import text_of
 from spiders.forum.tree import Element, ancestors, elements, parse, pick, plain
 from spiders.forum.view import Kind, PageView, PostView, Selectors, ThreadLink
 
 MAX_ITEMS = 2_000
-_COUNT = re.compile(r"\d{1,3}(?:[\s.,]?\d{3})*")
 RECOGNISED: dict[str, Selectors] = {**MARKED_UP, **ENGINES, **MICROFORMATS}
 """In the order of belief; themes sprinkle microformats over anything, so an engine's own markup comes before them."""
 
@@ -44,6 +44,8 @@ class Reading:
     posts: Sequence[PostView] = ()
     threads: Sequence[ThreadLink] = ()
     title: str = ""
+    doubtful: bool = False
+    """There are rows of a list beside the posts, and more of them."""
 
     @property
     def weight(self) -> tuple[int, int]:
@@ -51,13 +53,21 @@ class Reading:
 
 
 def read_page(
-    html: str, url: str, selectors: Selectors | None = None, *, now: datetime, zone: tzinfo
+    html: str,
+    url: str,
+    selectors: Selectors | None = None,
+    *,
+    now: datetime,
+    zone: tzinfo,
+    above: frozenset[str] = frozenset(),
+    is_thread: bool = False,
 ) -> PageView:
-    """`now`: when the page was fetched; `zone`: of dates that name none."""
+    """`now`: when the page was fetched; `zone`: of dates that name none; `above`: keys of the lists by which the page was reached;
+    `is_thread`: it was a thread when it was last read."""
     root = parse(html)
     own = selectors or Selectors()
     url = _own_address(root, url)
-    sheet = Sheet(url=url, reckoning=_reckoning(root, now, zone))
+    sheet = Sheet(url=url, reckoning=_reckoning(root, now, zone), above=above, is_thread=is_thread)
     best = _best_reading(root, html, own, sheet)
     threads = _threads(root, own, sheet, best)
     kind = _kind(root, best.posts, threads)
@@ -165,54 +175,17 @@ def _summarised(root: Element, items: Sequence[Element], sheet: Sheet) -> list[T
 def _with_unmarked(best: Reading, html: str, own: Selectors, sheet: Sheet, number: int) -> Reading:
     """Posts by repetition, when nothing else saw more than an opening post."""
     items = find_items(parse(html), sheet)[:MAX_ITEMS]
-    if not items or _are_summaries(items, sheet) or _are_rows(items, sheet):
+    if not items or _are_summaries(items, sheet):
         return best
+    posts, rows = split_rows(items, sheet)
+    items = items if sheet.is_thread and not posts else posts
     found = read_posts(items, replace(own, post=""), sheet, number)
     if len(found) <= len(best.posts):
         return best
     opening = [post for post in best.posts if not any(post.text[:80] in other.text for other in found)]
-    return Reading(by="repetition", posts=[*opening, *found], title=best.title)
-
-
-def _are_rows(items: Sequence[Element], sheet: Sheet) -> bool:
-    """Whether the blocks are rows of a list, not posts: they say little but the text of links to other pages, or each opens with
-    a link to a page of its own and shows a count (a board with its description, its threads and its newest date)."""
-    if sum(_is_row(item, sheet) for item in items) >= 0.6 * len(items):
-        return True
-    leads = [target for item in items if (target := _leads_to(item, sheet)) and _shows_count(item)]
-    return len(leads) >= max(2, 0.6 * len(items)) and len(set(leads)) == len(leads)
-
-
-def _is_row(item: Element, sheet: Sheet) -> bool:
-    away = {element for element, _ in _links_away(item, sheet)}
-    rest = re.sub(r"[\d\W]+", " ", text_of(item, away)) if away else ""
-    return bool(away) and len(rest) < max(30, max(len(plain(e)) for e in away))
-
-
-def _leads_to(item: Element, sheet: Sheet) -> str:
-    """The page that the first words of an item link to; "" when they are no link, or are marked as its author."""
-    first = next((e for e in elements(item) if (e.text or "").strip()), None)
-    around = [] if first is None else [first, *ancestors(first)]
-    for element, target in _links_away(item, sheet):
-        if element in around:
-            return "" if any(names_author(part) for part in [*around, *elements(element)]) else target
-    return ""
-
-
-def _shows_count(item: Element) -> bool:
-    return any(len(e) == 0 and _COUNT.fullmatch((e.text or "").strip()) for e in elements(item))
-
-
-def _links_away(item: Element, sheet: Sheet) -> list[tuple[Element, str]]:
-    """Links to other pages of the host, with the key of the page."""
-    here = thread_key(sheet.url)
-    found = []
-    for element in elements(item):
-        href = element.get("href") if element.tag == "a" else None
-        target = absolute(sheet.url, href) if href and not href.startswith("#") else ""
-        if target and same_host(target, sheet.url) and thread_key(target) != here and not is_trap(target):
-            found.append((element, thread_key(target)))
-    return found
+    return Reading(
+        by="repetition", posts=[*opening, *found], title=best.title, doubtful=len(rows) > len(posts)
+    )
 
 
 def _engine_rows(root: Element, own: Selectors, sheet: Sheet) -> list[ThreadLink]:
@@ -227,7 +200,7 @@ def _threads(root: Element, own: Selectors, sheet: Sheet, best: Reading) -> list
     if own.row or own.link:
         return selected_threads(root, own, sheet)
     chosen = _engine_rows(root, own, sheet)
-    if best.posts:
+    if best.posts and not best.doubtful:
         return chosen if len(chosen) > 1 and not looks_like_topic(sheet.url) else []
     found = {thread_key(link.url): link for link in [*chosen, *best.threads]}
     further = linked_threads(root, sheet, only_forums=bool(found))
@@ -237,7 +210,7 @@ def _threads(root: Element, own: Selectors, sheet: Sheet, best: Reading) -> list
 def _kind(root: Element, posts: Sequence[PostView], threads: Sequence[ThreadLink]) -> Kind:
     if posts:
         return Kind.BOTH if threads else Kind.THREAD
-    if any((e.get("type") or "").lower() == "password" for e in root.iter("input")) and len(threads) < 2:
+    if any((e.get("type") or "").lower() == "password" for e in root.iter("input")) and not threads:
         return Kind.LOGIN
     return Kind.LIST if threads else Kind.NEITHER
 

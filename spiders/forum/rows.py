@@ -5,12 +5,16 @@ little besides; or the blocks' links are wordy and each leads elsewhere (a list 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+
+from lxml import etree
 
 from spiders.forum.addresses import absolute, is_trap, pattern, same_host, thread_key
 from spiders.forum.dates import find_date
 from spiders.forum.fields import Sheet, names_author, own_date
+from spiders.forum.listing import is_title_link
 from spiders.forum.text import is_button, is_quote, text_of
 from spiders.forum.tree import Element, ancestors, elements, length, plain
 
@@ -32,27 +36,28 @@ class Lead:
 
 
 def split_rows(items: Sequence[Element], sheet: Sheet) -> tuple[list[Element], list[Element]]:
-    """Blocks that hold a date → (posts, rows). All are rows when most of them are and the rest says nothing like a post."""
-    leads = {id(item): leads_of(item, sheet) for item in items}
-    bylines = _bylines(items, leads)
+    """Blocks that hold a date → (posts, rows). Few rows among posts are a sidebar's; few posts among rows must look like posts."""
+    leads = {item: leads_of(item, sheet) for item in items}
+    bylines = _bylines(leads, sheet)
     leads = {i: [lead for lead in found if lead.shape not in bylines] for i, found in leads.items()}
-    wordy = _are_headed(items, leads)
-    rows = [i for i in items if _is_row(i, leads[id(i)], sheet) or (wordy and leads[id(i)])]
-    known = set(rows)
-    posts = [item for item in items if item not in known]
-    if len(rows) < 0.4 * len(items):
-        return posts, rows
-    return [post for post in posts if _is_surely_a_post(post, leads[id(post)], items, sheet)], rows
+    wordy = _are_headed(leads)
+    rows = [i for i in items if leads[i] and (wordy or _says_little(i, sheet))]
+    posts = [item for item in items if item not in set(rows)]
+    if rows and len(posts) < 0.6 * len(items):
+        posts = [post for post in posts if not leads[post] and _rest(post, sheet) >= _LITTLE]
+    return posts, rows
 
 
 def links_away(item: Element, sheet: Sheet) -> list[tuple[Element, str]]:
-    """Links to other pages of the host, with their addresses."""
+    """Links to other pages of the host that are not above this one, with their addresses."""
     here = thread_key(sheet.url)
     found = []
     for element in elements(item):
         href = element.get("href") if element.tag == "a" else None
         target = absolute(sheet.url, href) if href and not href.startswith("#") else ""
-        if target and same_host(target, sheet.url) and thread_key(target) != here and not is_trap(target):
+        if not target or not same_host(target, sheet.url) or is_trap(target):
+            continue
+        if thread_key(target) != here and thread_key(target) not in sheet.above:
             found.append((element, target))
     return found
 
@@ -62,11 +67,9 @@ def leads_of(item: Element, sheet: Sheet) -> list[Lead]:
     found: dict[str, Lead] = {}
     for element, target in links_away(item, sheet):
         title = plain(element)
-        if not _WORD.search(title) or is_button(element) or not _stands_alone(element, item):
+        if not _WORD.search(title) or is_button(element) or (len(title) < 40 and find_date(title, sheet.reckoning)):
             continue
-        if find_date(title, sheet.reckoning) and len(title) < 40:
-            continue
-        if any(names_author(part) for part in (*_within(element, item), *elements(element))):
+        if any(names_author(part) for part in _around(element, item)) or not _begins(element, item):
             continue
         key = thread_key(target)
         if key not in found or len(title) > len(found[key].title):
@@ -74,39 +77,59 @@ def leads_of(item: Element, sheet: Sheet) -> list[Lead]:
     return list(found.values())
 
 
-def _within(element: Element, item: Element) -> list[Element]:
-    """An element and what is around it, up to the block."""
-    around = [element]
+def _around(element: Element, item: Element) -> list[Element]:
+    """An element, what is in it, and what is around it and says the same."""
+    found = list(elements(element))
     for node in ancestors(element):
-        if node is item or length(node) > 2 * length(element) + 10:
+        if node is item or length(node) > length(element) + 10:
             break
-        around.append(node)
-    return around
+        found.append(node)
+    return found
 
 
-def _stands_alone(element: Element, item: Element) -> bool:
-    """Not amidst a sentence, and not below a longer text."""
-    if any(is_quote(a) for a in ancestors(element) if a is not item):
-        return False
+def _begins(element: Element, item: Element) -> bool:
+    """Whether an element stands before any longer text of its block; a heading may stand anywhere."""
+    if is_title_link(element):
+        return True
     before = 0
-    for node in item.iter():
+    for event, node in etree.iterwalk(item, events=("start", "end")):
         if node is element:
             break
-        before += len((node.text or "").strip()) if isinstance(node.tag, str) else 0
-        before += sum(len((child.tail or "").strip()) for child in node if _precedes(child, element))
-    return before <= _BEFORE or _is_heading(element)
+        text = node.tail if event == "end" else node.text if isinstance(node.tag, str) else ""
+        before += len((text or "").strip())
+    return before <= _BEFORE and not any(is_quote(a) for a in ancestors(element) if a is not item)
 
 
-def _precedes(child: Element, element: Element) -> bool:
-    """Whether the text after `child` stands before `element`: its element does not follow, nor hold, `child`'s."""
-    return child is not element and child not in ancestors(element) and _index(child) < _index(element)
+def _bylines(leads: Mapping[Element, Sequence[Lead]], sheet: Sheet) -> set[str]:
+    """Shapes of links that are authors' after all: one short name in most blocks, and a text beside it."""
+    found = set()
+    for shape in {lead.shape for lead in chain(*leads.values())}:
+        named = [(item, lead) for item, own in leads.items() for lead in own if lead.shape == shape]
+        brief = sum(len(lead.title.split()) <= 2 for _, lead in named) >= 0.8 * len(named)
+        texts = sum(_rest(item, sheet) >= _LITTLE for item in {item for item, _ in named})
+        if brief and len(named) >= 0.6 * len(leads) and texts >= 0.5 * len(named):
+            found.add(shape)
+    return found
 
 
-def _index(element: Element) -> list[int]:
-    """An element's place in the document."""
-    path = []
-    node = element
-    for parent in ancestors(element):
-        path.append(parent.index(node))
-        node = parent
-    return path[::-1]
+def _are_headed(leads: Mapping[Element, Sequence[Lead]]) -> bool:
+    """Whether most blocks begin with a link of several words, each with another one."""
+    first = [own[0] for own in leads.values() if own]
+    if len(first) < max(2, 0.6 * len(leads)):
+        return False
+    words = sum(len(lead.title.split()) for lead in first) / len(first)
+    different = min(len({lead.key for lead in first}), len({lead.title for lead in first}))
+    return words >= 2.5 and different >= 0.8 * len(first)
+
+
+def _says_little(item: Element, sheet: Sheet) -> bool:
+    links = links_away(item, sheet)
+    longest = max(len(plain(element)) for element, _ in links)
+    return _rest(item, sheet) < max(_LITTLE, longest) * len({thread_key(target) for _, target in links})
+
+
+def _rest(item: Element, sheet: Sheet) -> int:
+    """How many letters a block says besides its links to other pages and its dates."""
+    without = {element for element, _ in links_away(item, sheet)}
+    without |= {e for e in elements(item) if e is not item and len(e) == 0 and own_date(e, sheet.reckoning)}
+    return sum(map(len, _WORD.findall(text_of(item, without))))

@@ -207,7 +207,14 @@ class Walk:
     def _follow(self, key: str, link: ThreadLink, parent: Ask, step: Step) -> bool:
         """Ask for what a link leads to, unless it has not changed; returns whether it was new or changed."""
         rows = self._rows(key)
-        ask = Ask(url=link.url, thread=key, marker=link.marker, title=link.title, depth=parent.depth + 1)
+        ask = Ask(
+            url=link.url,
+            thread=key,
+            marker=link.marker,
+            title=link.title,
+            depth=parent.depth + 1,
+            above=parent.above | {thread_key(parent.url)},
+        )
         if not rows or rows[0].state == "gone":
             if parent.depth >= self._depth and not looks_like_topic(link.url) and not link.strong:
                 return False

@@ -16,7 +16,7 @@ from spiders.collector import Context, read_options
 from spiders.crawling import ListeningSpider, crawl
 from spiders.forum.dates import Reckoning
 from spiders.forum.feed_hints import read_hints
-from spiders.forum.plan import FEED, Ask, Step
+from spiders.forum.plan import FEED, THREAD, Ask, Step
 from spiders.forum.reading import read_page
 from spiders.forum.view import Kind, PageView, Selectors
 from spiders.forum.walk import Walk
@@ -89,7 +89,13 @@ class ForumSpider(ListeningSpider):
 
     def _read(self, response: TextResponse, ask: Ask, remember: Callable[..., Any]) -> Step:
         view = read_page(
-            response.text, response.url, self.options.selectors, now=self.context.now, zone=self.zone
+            response.text,
+            response.url,
+            self.options.selectors,
+            now=self.context.now,
+            zone=self.zone,
+            above=ask.above,
+            is_thread=ask.role == THREAD,
         )
         if ask.depth == 0 and not ask.thread and view.kind in {Kind.LOGIN, Kind.NEITHER} and ask.role == "":
             self._nothing_here(ask, view)

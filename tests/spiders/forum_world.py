@@ -12,7 +12,7 @@ from listener.config import Source
 from listener.ports import Batch, Page, Tally
 from listener.post import Post, post_id
 from spiders.collector import Context, Report
-from spiders.forum.plan import Ask, Step
+from spiders.forum.plan import THREAD, Ask, Step
 from spiders.forum.reading import read_page
 from spiders.forum.walk import Walk
 from spiders.sources.forum import COLLECTOR
@@ -50,7 +50,10 @@ def answer(walk: Walk, ask: Ask, context: Context, walked: Walked) -> Step:
 
     if words:
         return walk.failed(ask, status, words, remember)
-    return walk.read(ask, read_page(body, ask.url, now=context.now, zone=UTC), remember)
+    view = read_page(
+        body, ask.url, now=context.now, zone=UTC, above=ask.above, is_thread=ask.role == THREAD
+    )
+    return walk.read(ask, view, remember)
 
 
 class World:
