@@ -70,6 +70,7 @@ class Archive(Protocol):
     def add(self, mentions: Sequence[Mention]) -> Added:
         """Store, all or nothing. An id already held with the same revision stays untouched; with another revision its text,
         title, brands and language are replaced and its score is dropped (it will be scored again).
+        What comes with a score is stored with it.
         Gives every new mention its cluster: the original is the near-duplicate of the last 14 days that was stored first."""
         ...
 
@@ -282,6 +283,10 @@ class Runs(Protocol):
         """Ends a pause, and a back-off too: whoever resumes wants to see."""
         ...
 
+    def prune(self, before: datetime) -> list[int]:
+        """Forget runs that ended before; returns their ids. What sources' states remember stays."""
+        ...
+
     def arrivals(self, source: str, since: datetime) -> list[tuple[datetime, int]]:
         """(ended_at, new posts) of finished runs, oldest first: how often this source usually has something to say."""
         ...
@@ -379,7 +384,7 @@ class Ledger(Protocol):
     outbox: Outbox
 
     def note(self, key: str, value: str) -> None:
-        """Remember one value (API cursors, heartbeats), replacing the old one."""
+        """Remember one value (API cursors, heartbeats), replacing the old one; "" forgets it."""
         ...
 
     def noted(self, key: str) -> str: ...

@@ -38,6 +38,7 @@ SCORE_BATCH = 500
 ARRIVALS_SPAN = timedelta(days=28)
 ACT_TRIES = 20
 RECENT_INCIDENTS = 200
+RUNS_KEPT = timedelta(days=90)
 
 
 def owner_name() -> str:
@@ -267,7 +268,9 @@ def waiting_runs(runtime: Runtime) -> list[int]:
 
 
 def tidy(runtime: Runtime) -> None:
-    """Delete what was kept long enough, quotes of what was erased, and copies of messages."""
+    """Delete what was kept long enough, old runs, quotes of what was erased, and copies of messages."""
+    for run_id in runtime.ledger.runs.prune(runtime.clock() - RUNS_KEPT):
+        runtime.ledger.note(progress_key(run_id), "")
     expire(runtime.archive, runtime.ledger.tombstones, now=runtime.clock())
     _unquote_erased(runtime)
     remove_copies(runtime.ledger.outbox, runtime.ledger.incidents, runtime.notifier)

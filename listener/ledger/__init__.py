@@ -1,6 +1,6 @@
 """The ledger: operational state in one SQL database, SQLite or PostgreSQL (`listener.ports.Ledger`)."""
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from listener.ledger.engine import Database
 from listener.ledger.frontier import SqlFrontier
@@ -33,9 +33,12 @@ class SqlLedger:
         self.outbox = SqlOutbox(database)
 
     def note(self, key: str, value: str) -> None:
-        """Remember one value (API cursors, heartbeats), replacing the old one."""
+        """Remember one value (API cursors, heartbeats), replacing the old one; "" forgets it."""
         with self._db.write() as sql:
-            sql.execute(self._db.upsert(notes), {"key": key, "value": value})
+            if value:
+                sql.execute(self._db.upsert(notes), {"key": key, "value": value})
+            else:
+                sql.execute(delete(notes).where(notes.c.key == key))
 
     def noted(self, key: str) -> str:
         """ "" when nothing is remembered."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
 
 from listener.health import BACKOFF_CAP, backoff
 from listener.ledger.engine import Database
@@ -135,6 +135,11 @@ class SqlRuns:
         """In one transaction, so that a run that ends meanwhile is not forgotten."""
         with self._db.write() as sql:
             sql.execute(self._db.upsert(sources), asdict(replace(_state(sql, source), **values)))
+
+    def prune(self, before: datetime) -> list[int]:
+        old = delete(runs).where(runs.c.ended_at < before).returning(runs.c.id)
+        with self._db.write() as sql:
+            return [row.id for row in sql.execute(old)]
 
     def arrivals(self, source: str, since: datetime) -> list[tuple[datetime, int]]:
         """(ended_at, new posts) of finished runs that ended at `since` or later, oldest first."""

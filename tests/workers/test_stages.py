@@ -156,6 +156,16 @@ def test_a_run_whose_process_died_is_found_again(runtime: Runtime, clock: Clock)
     assert stages.waiting_runs(runtime) == [run]
 
 
+def test_old_runs_are_forgotten_with_their_progress(runtime: Runtime, clock: Clock) -> None:
+    read_once(runtime, clock, Tally(pages=3))
+    (run,) = runtime.ledger.runs.latest("forum")
+    runtime.ledger.note(stages.progress_key(run.id), stages.tally_text(Tally(pages=3)))
+    clock.now += timedelta(days=91)
+    stages.tidy(runtime)
+    assert runtime.ledger.runs.latest("forum") == []
+    assert runtime.ledger.noted(stages.progress_key(run.id)) == ""
+
+
 def test_scoring_takes_what_has_no_score_and_only_once(runtime: Runtime) -> None:
     runtime.archive.add(mentions(["Jag är så orolig för pengarna", "Tack Fjelltele, allt fungerar fint"]))
     assert stages.score_all(runtime) == 2
