@@ -10,7 +10,7 @@ import typer
 
 from console.commands.common import JsonOption
 from console.commands.run import page, wait_for_interrupt
-from console.demo.run import demo_service, tell_normal, tell_progress
+from console.demo.run import demo_service, tell_alert, tell_normal, tell_progress
 from console.terminal import progress, remark, say, say_json
 
 
@@ -30,32 +30,23 @@ def demo(
     """
     started = time.monotonic()
     tell = remark if json_line else say
-    alert: list[str] = []
     with ExitStack() as stack:
         data = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lyhord-demo-")))
         data.mkdir(parents=True, exist_ok=True)
-        runtime, _site = stack.enter_context(demo_service(data, port=port, say=tell, alert=alert.append))
+        runtime = stack.enter_context(demo_service(data, port=port, say=tell))
+        # Before the story, so that a port that is taken is said at once.
+        url = "" if leave else stack.enter_context(page(runtime, port))
         with progress() as bars:
             task = bars.add_task("starting", total=None)
             outcome = tell_progress(
                 runtime, say=tell, show=lambda words: bars.update(task, description=words), started=started
             )
-        tell_normal(runtime, outcome.incidents[0][0], tell)
-        tell(
-            f"Alert     after {outcome.seconds:.0f} s"
-            + ("" if runtime.secrets.slack_token else "; in Slack it would read:")
-        )
-        tell("")
-        for line in alert:
-            tell(f"  {line}")
-        tell("")
-        if leave:
-            if json_line:
-                say_json(outcome.as_json())
-            return
-        url = stack.enter_context(page(runtime, port))
-        tell(f"Look      {url}")
-        tell("          Ctrl-C ends the demo.")
+        for incident, _ in outcome.incidents:
+            tell_normal(runtime, incident, tell)
+            tell_alert(runtime, incident, tell)
         if json_line:
             say_json(outcome.as_json())
-        wait_for_interrupt()
+        if not leave:
+            tell(f"Look      {url}")
+            tell("          Ctrl-C ends the demo.")
+            wait_for_interrupt()

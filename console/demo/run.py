@@ -53,8 +53,8 @@ class Outcome:
 
 
 @contextmanager
-def demo_service(folder: Path, *, port: int, say: Say, alert: Say) -> Iterator[tuple[Runtime, Site]]:
-    """The demo's world and a service that listens to it, with its data in `folder`. `alert` receives the alert's lines."""
+def demo_service(folder: Path, *, port: int, say: Say) -> Iterator[Runtime]:
+    """The demo's world and a service that listens to it, with its data in `folder`."""
     story = tell(utc_now(), zone=ZoneInfo(ZONE))
     with Site(story) as site:
         posts = sum(len(thread.posts) for thread in story.threads)
@@ -62,10 +62,10 @@ def demo_service(folder: Path, *, port: int, say: Say, alert: Say) -> Iterator[t
         say(f"                        and a news feed ({len(story.articles)} articles) at {site.feed_url}")
         path = folder / "lyhord.toml"
         path.write_text(configuration(site, folder, port=port), encoding="utf-8")
-        runtime = open_runtime(path, write_line=alert)
+        runtime = open_runtime(path)
         try:
             with serving(runtime):
-                yield runtime, site
+                yield runtime
         finally:
             runtime.close()
 
@@ -143,6 +143,15 @@ def tell_normal(runtime: Runtime, incident: Incident, say: Say) -> None:
     say(
         f"Normal    until {began.astimezone(zone):%H:%M}: {how_many} worried voices an hour at that time of day"
     )
+
+
+def tell_alert(runtime: Runtime, incident: Incident, say: Say) -> None:
+    """The alert as Slack shows it."""
+    say(f"Alert     {'sent to Slack' if runtime.secrets.slack_token else 'in Slack it would read'}:")
+    say("")
+    for line in stages.render(runtime, incident).lines:
+        say(f"  {line}")
+    say("")
 
 
 def _wait_for_crawl(runtime: Runtime, show: Callable[[str], None], started: float) -> Tally:
