@@ -92,12 +92,12 @@ class Lyhord:
         listened.append(Brand(id="fjelltele", name=BRAND, queries=(f"{BRAND.lower()}*",)))
         self.archive = open_archive(f"sqlite:///{folder / 'archive.db'}")
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}")
-        self.scorer = open_scorer()
         tools = Tools.of(listened, pseudonymiser(b"benchmark" * 4), identify)
-        self.intake = Intake(SOURCE, tools, self.archive, self.ledger, clock=lambda: END)
+        self.scorer = open_scorer()
+        self.intake = Intake(SOURCE, tools, self.archive, self.ledger, clock=lambda: END, scorer=self.scorer)
 
     def take(self, batch: Sequence[Post]) -> None:
-        """In → stored, scored."""
+        """In → stored, scored; the stage that scores looks for what is left, as in production."""
         self.intake.accept(batch, now=END)
         while score_pending(self.archive, self.scorer):
             pass

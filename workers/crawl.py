@@ -1,14 +1,11 @@
 """One crawl, in a process of its own: `python -m workers.crawl --config FILE --run N --owner NAME [--recheck]`.
 
 Started by `workers.stages.collect` under the limits of `spiders.runner`. What it finds goes to the archive, how it went to the
-ledger; its standard output says nothing. It ends when its parent is gone.
+ledger; its standard output says nothing. `spiders.limited` sees to it that it ends with its parent.
 """
 
 import argparse
-import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +22,7 @@ from listener.pseudonym import pseudonymiser
 from spiders.collector import Context
 from spiders.registry import collector
 from workers.runtime import utc_now
+from workers.scoring import open_scorer
 from workers.scoring.language import identify
 from workers.stages import progress_key, tally_text
 
@@ -33,26 +31,20 @@ PROGRESS_SECONDS = 0.5
 
 def main() -> None:
     arguments = _arguments()
-    _end_with_parent()
     config, secrets = settings.load(arguments.config), settings.load_secrets()
     ledger = open_ledger(settings.ledger_url(config))
     run = _run(ledger, arguments.run)
     source = next(item for item in config.sources if item.id == run.source)
     archive = open_archive(settings.archive_url(config))
     tools = Tools.of(config.brands, pseudonymiser(settings.pseudonym_key(config, secrets)), identify)
-    intake = Intake(source, tools, archive, ledger, clock=utc_now, listener=_progress_writer(ledger, run.id))
-    context = Context(
-        source=source,
-        frontier=ledger.frontier,
-        noted=ledger.noted,
-        held=lambda thread: archive.ids_of_thread(source.id, thread),
-        sink=intake.take,
-        now=utc_now(),
-        recheck=arguments.recheck,
-        secrets={
-            "reddit_client_id": secrets.reddit_client_id,
-            "reddit_client_secret": secrets.reddit_client_secret,
-        },
+    intake = Intake(
+        source,
+        tools,
+        archive,
+        ledger,
+        clock=utc_now,
+        scorer=open_scorer(),
+        listener=_progress_writer(ledger, run.id),
     )
     tally = _collect(source, context, intake)
     ledger.note(progress_key(run.id), tally_text(tally))
@@ -100,18 +92,6 @@ def _run(ledger: Ledger, run_id: int) -> Run:
     if run is None:
         sys.exit(f"run {run_id}: not in the ledger")
     return run
-
-
-def _end_with_parent() -> None:
-    """A crawl whose service was killed must not go on beside the one that the next service starts."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _progress_writer(ledger: Ledger, run_id: int) -> Callable[[Tally], None]:

@@ -13,7 +13,16 @@ from listener.archive.clustering import (
     remove_bands,
     stored_bands,
 )
-from listener.archive.rows import body_row, brands_json, first_key, mention_row, micros, score_row
+from listener.archive.rows import (
+    body_row,
+    brands_json,
+    first_key,
+    flag_bits,
+    mention_row,
+    micros,
+    score_row,
+    theme_bits,
+)
 from listener.fingerprint import bands
 from listener.mention import Mention, Score
 from listener.ports import Added
@@ -33,11 +42,10 @@ _NO_WORDS = Words((), frozenset())
 _INSERT_MENTION = "INSERT INTO mention VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_BODY = "INSERT INTO body VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_WORDS = "INSERT INTO words (rowid, title, text, tags) VALUES (?, ?, ?, ?)"
-_UPDATE_SCORED = "UPDATE mention SET flags = :flags, themes = :bits WHERE id = :id AND revision = :revision"
-_INSERT_SCORE = """
-    INSERT OR REPLACE INTO score
-    SELECT key, :language, :sentiment, :anxiety, :complaint, :themes, :why, :model
-    FROM mention WHERE id = :id AND revision = :revision
+_INSERT_SCORE = "INSERT INTO score VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_UPDATE_SCORED = "UPDATE mention SET flags = ?, themes = ? WHERE id = ? AND revision = ?"
+_REPLACE_SCORE = """
+    INSERT OR REPLACE INTO score SELECT key, ?, ?, ?, ?, ?, ?, ? FROM mention WHERE id = ? AND revision = ?
 """
 
 
@@ -53,6 +61,7 @@ def add(connection: sqlite3.Connection, mentions: Sequence[Mention]) -> Added:
     ]
     for mention in edited:
         _replace(connection, mention, held[mention.id])
+    save_scores(connection, {m.id: (m.revision, m.score) for m in edited if m.score})
     _insert(connection, sorted(new, key=lambda mention: (mention.published_at, mention.id)))
     changed = {mention.id for mention in edited}
     return Added(
@@ -64,12 +73,17 @@ def add(connection: sqlite3.Connection, mentions: Sequence[Mention]) -> Added:
 
 def save_scores(connection: sqlite3.Connection, scores: Mapping[str, tuple[str, Score]]) -> int:
     """See `listener.ports.Archive.save_scores`."""
-    rows = [
-        {"id": mention_id, "revision": revision, **score_row(score)}
-        for mention_id, (revision, score) in scores.items()
-    ]
-    saved = connection.executemany(_UPDATE_SCORED, rows).rowcount
-    connection.executemany(_INSERT_SCORE, rows)
+    saved = connection.executemany(
+        _UPDATE_SCORED,
+        [
+            (flag_bits(score), theme_bits(score), mention_id, revision)
+            for mention_id, (revision, score) in scores.items()
+        ],
+    ).rowcount
+    connection.executemany(
+        _REPLACE_SCORE,
+        [(*score_row(score), mention_id, revision) for mention_id, (revision, score) in scores.items()],
+    )
     return max(saved, 0)
 
 
@@ -105,6 +119,10 @@ def _insert(connection: sqlite3.Connection, new: Sequence[Mention]) -> None:
             mention_row(mention, its.place.key, its.place.stored, cluster, mention.revision)
             for mention, its, cluster in rows
         ),
+    )
+    connection.executemany(
+        _INSERT_SCORE,
+        sorted((its.place.key, *score_row(mention.score)) for mention, its, _ in rows if mention.score),
     )
     _add_brands(connection, ((mention, its.place.key) for mention, its, _ in rows))
     add_bands(connection, ((its.place, its.bands) for _, its, cluster in rows if cluster == its.place.key))

@@ -7,9 +7,10 @@ was stored first is meant.
 
 import json
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from listener.archive.rows import SECOND
 from listener.fingerprint import bands, similar
@@ -21,8 +22,11 @@ PERIOD = 2 * WINDOW
 MAX_COMPARED = 20
 """Originals that a new mention is compared with, those that share most bands: a bound for hostile texts."""
 
+_READ_AHEAD = 4
+"""Originals per candidate whose words are read at once; what hostile texts want beyond that is read one by one."""
+
 _LOOK_UP = """
-    SELECT band.band, m.stored, m.key, m.published_at
+    SELECT band.band, m.key, m.stored, m.published_at
     FROM json_each(?) wanted
     CROSS JOIN band ON band.period = ? AND band.band = wanted.value
     CROSS JOIN mention m ON m.key = band.key
@@ -47,18 +51,32 @@ class Candidate:
     bands: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Originals that candidates may be copies of: by key, and their keys by band."""
+
+    places: dict[int, Original]
+    keys: defaultdict[int, list[int]]
+
+    def add(self, place: Original, bands: Sequence[int]) -> None:
+        self.places[place.key] = place
+        for band in bands:
+            self.keys[band].append(place.key)
+
+
 def find_clusters(connection: sqlite3.Connection, candidates: Sequence[Candidate]) -> list[int]:
     """The key of each candidate's original (its own when it is no copy). `candidates` are in the order of storing."""
     known = _look_up(connection, candidates)
-    words = {candidate.place.key: candidate.words for candidate in candidates}
+    words = dict(words_of(connection, islice(known.places, _READ_AHEAD * len(candidates))))
+    words.update((candidate.place.key, candidate.words) for candidate in candidates)
     clusters = []
     for candidate in candidates:
-        original = _original_of(candidate, known, words, connection)
+        likely = _likely_originals(candidate, known)
+        original = _first_alike(candidate, likely, words, connection) if likely else None
         if original is None:
-            original = candidate.place
-            for band in candidate.bands:
-                known[band].append(original)
-        clusters.append(original.key)
+            original = candidate.place.key
+            known.add(candidate.place, candidate.bands)
+        clusters.append(original)
     return clusters
 
 
@@ -72,14 +90,17 @@ def remove_bands(connection: sqlite3.Connection, originals: Iterable[tuple[Origi
     )
 
 
-def stored_words(connection: sqlite3.Connection, key: int) -> tuple[str, ...]:
-    """The words of a stored mention's text, as they were cut when it was stored."""
-    row = connection.execute("SELECT text FROM words WHERE rowid = ?", (key,)).fetchone()
-    return tuple(row[0].split()) if row else ()
+def words_of(connection: sqlite3.Connection, keys: Iterable[int]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """(key, words of the text as they were cut when it was stored) for stored mentions."""
+    rows = connection.execute(
+        "SELECT rowid, text FROM words WHERE rowid IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(keys)),),
+    )
+    return ((key, tuple(text.split())) for key, text in rows)
 
 
 def stored_bands(connection: sqlite3.Connection, key: int) -> tuple[int, ...]:
-    return bands(stored_words(connection, key))
+    return bands(dict(words_of(connection, [key])).get(key, ()))
 
 
 def _band_rows(originals: Iterable[tuple[Original, Sequence[int]]]) -> list[tuple[int, int, int]]:
@@ -90,45 +111,45 @@ def _band_rows(originals: Iterable[tuple[Original, Sequence[int]]]) -> list[tupl
     ]
 
 
-def _look_up(
-    connection: sqlite3.Connection, candidates: Sequence[Candidate]
-) -> defaultdict[int, list[Original]]:
+def _look_up(connection: sqlite3.Connection, candidates: Sequence[Candidate]) -> _Known:
     """Stored originals by band: one query per period, whatever the number of candidates."""
-    wanted: dict[int, set[int]] = defaultdict(set)
+    wanted: defaultdict[int, set[int]] = defaultdict(set)
     for candidate in candidates:
         at = candidate.place.published_at
         for period in {(at - WINDOW) // PERIOD, (at + WINDOW) // PERIOD}:
             wanted[period].update(candidate.bands)
-    known: defaultdict[int, list[Original]] = defaultdict(list)
+    known = _Known({}, defaultdict(list))
     for period, its_bands in wanted.items():
-        for band, stored, key, published_at in connection.execute(
-            _LOOK_UP, (json.dumps(sorted(its_bands)), period)
-        ):
-            known[band].append(Original(stored, key, published_at))
+        rows = connection.execute(_LOOK_UP, (json.dumps(sorted(its_bands)), period)).fetchall()
+        known.places.update({key: Original(stored, key, at) for _, key, stored, at in rows})
+        for band, key, _, _ in rows:
+            known.keys[band].append(key)
     return known
 
 
-def _original_of(
+def _likely_originals(candidate: Candidate, known: _Known) -> list[int]:
+    """Keys of those that share a band and are near enough in time, at most MAX_COMPARED, the first stored first."""
+    shared = [key for band in candidate.bands if band in known.keys for key in known.keys[band]]
+    if not shared:
+        return shared
+    at, places = candidate.place.published_at, known.places
+    likely = [key for key in set(shared) if abs(places[key].published_at - at) <= WINDOW]
+    if len(likely) > MAX_COMPARED:
+        times = Counter(shared)
+        likely.sort(key=lambda key: (-times[key], places[key].stored))
+    return sorted(likely[:MAX_COMPARED], key=lambda key: places[key].stored)
+
+
+def _first_alike(
     candidate: Candidate,
-    known: defaultdict[int, list[Original]],
+    keys: Sequence[int],
     words: dict[int, tuple[str, ...]],
     connection: sqlite3.Connection,
-) -> Original | None:
-    """The first stored of those originals that are alike. `words` keeps what was read of them."""
-    at = candidate.place.published_at
-    shared: dict[int, int] = {}
-    found: dict[int, Original] = {}
-    for band in candidate.bands:
-        for original in known.get(band, ()):
-            if abs(original.published_at - at) <= WINDOW:
-                shared[original.key] = shared.get(original.key, 0) + 1
-                found[original.key] = original
-    likely = sorted(found.values(), key=lambda original: (-shared[original.key], original.stored))[
-        :MAX_COMPARED
-    ]
-    for original in sorted(likely, key=lambda original: original.stored):
-        if original.key not in words:
-            words[original.key] = stored_words(connection, original.key)
-        if similar(candidate.words, words[original.key]):
-            return original
+) -> int | None:
+    """The first of `keys` that is alike. `words` keeps what was read of them."""
+    for key in keys:
+        if key not in words:
+            words.update(words_of(connection, [key]))
+        if similar(candidate.words, words.get(key, ())):
+            return key
     return None

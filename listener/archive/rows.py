@@ -63,7 +63,8 @@ def _site_at(place: str) -> str:
 
 
 def mention_row(mention: Mention, key: int, stored: int, cluster: int, revision: str) -> tuple[object, ...]:
-    """For every column of the table `mention`, in order; not scored."""
+    """For every column of the table `mention`, in order."""
+    score = mention.score
     return (
         key,
         mention.id,
@@ -78,8 +79,8 @@ def mention_row(mention: Mention, key: int, stored: int, cluster: int, revision:
         micros(mention.published_at),
         micros(mention.retention_until),
         cluster,
-        None,
-        0,
+        flag_bits(score) if score else None,
+        theme_bits(score) if score else 0,
     )
 
 
@@ -109,24 +110,31 @@ def _brands(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
 
 
-def score_row(score: Score) -> dict[str, object]:
-    """The score's columns by name, with `flags` and `bits` (themes) for the table `mention`."""
-    flagged = {
-        Signal.ANXIETY: score.is_anxious,
-        Signal.COMPLAINTS: score.is_complaint,
-        Signal.NEGATIVE: score.is_negative,
-    }
-    return {
-        "flags": sum(bit for signal, bit in FLAGS.items() if flagged[signal]),
-        "bits": sum(THEME_BITS[theme] for theme in frozenset(score.themes)),
-        "language": score.language,
-        "sentiment": score.sentiment,
-        "anxiety": score.anxiety,
-        "complaint": score.complaint,
-        "themes": " ".join(score.themes),
-        "why": _json([(reason.about, reason.text, reason.weight) for reason in score.why]),
-        "model": score.model,
-    }
+def flag_bits(score: Score) -> int:
+    """For `mention.flags`."""
+    return (
+        score.is_anxious * FLAGS[Signal.ANXIETY]
+        | score.is_complaint * FLAGS[Signal.COMPLAINTS]
+        | score.is_negative * FLAGS[Signal.NEGATIVE]
+    )
+
+
+def theme_bits(score: Score) -> int:
+    """For `mention.themes`."""
+    return sum([THEME_BITS[theme] for theme in frozenset(score.themes)])
+
+
+def score_row(score: Score) -> tuple[object, ...]:
+    """For every column of the table `score` but the key, in order."""
+    return (
+        score.language,
+        score.sentiment,
+        score.anxiety,
+        score.complaint,
+        " ".join(score.themes),
+        _json([(reason.about, reason.text, reason.weight) for reason in score.why]) if score.why else "[]",
+        score.model,
+    )
 
 
 def to_mention(row: Sequence[Any]) -> Mention:

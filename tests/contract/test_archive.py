@@ -213,6 +213,22 @@ def test_scores_come_back_whole(archive: Archive) -> None:
     assert stored.score == make_score(model="words-2", why=(), themes=())
 
 
+def test_what_comes_with_a_score_is_stored_with_it(archive: Archive) -> None:
+    scored, unscored = make_mention("a", score=make_score()), make_mention("b")
+    archive.add([scored, unscored])
+    assert [mention.id for mention in archive.unscored(10)] == ids("b")
+    stored = archive.get(scored.id)
+    assert stored
+    assert stored.score == make_score()
+    assert found(archive, Where(signal=Signal.ANXIETY, theme="price")) == {scored.id}
+    calm = make_score(is_anxious=False, themes=(), why=())
+    archive.add([replace(scored, text="Nu fungerar det", score=calm)])
+    stored = archive.get(scored.id)
+    assert stored
+    assert stored.score == calm
+    assert found(archive, Where(signal=Signal.ANXIETY)) == set()
+
+
 def test_a_score_of_an_old_revision_or_an_erased_mention_is_passed_over(archive: Archive) -> None:
     mention = make_mention()
     archive.add([mention])

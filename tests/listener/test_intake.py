@@ -1,6 +1,6 @@
 """The intake on real stores: what is stored, what is kept out, what follows from edits and deletions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +12,11 @@ from listener.config import Brand, Policy, Source
 from listener.errors import ConfigError, StoreError
 from listener.intake import Intake, Tools, expire
 from listener.ledger import open_ledger
-from listener.mention import Mention
+from listener.mention import Mention, Score
 from listener.ports import Archive, Batch, Ledger, Page, Where
 from listener.post import Post
 from listener.pseudonym import pseudonymiser
+from tests.contract.archive_samples import make_score
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SOURCE = Source(
@@ -142,6 +143,55 @@ def test_the_frontier_moves_after_the_posts_and_not_without_them(
         bench.take(post(), pages=[page], notes={"walk:forum": "done"})
     assert bench.ledger.frontier.get("forum", page.url) is None
     assert bench.ledger.noted("walk:forum") == ""
+
+
+class Scoring:
+    """Remembers what it was asked; raises for texts with "poison"."""
+
+    model = "test"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def score(self, texts: Sequence[tuple[str, str]]) -> list[Score]:
+        self.asked += texts
+        if any("poison" in text for text, _ in texts):
+            raise RuntimeError("no")
+        return [make_score(sentiment=len(text) / 1000) for text, _ in texts]
+
+
+@pytest.fixture
+def scoring(bench: Bench) -> tuple[Bench, Scoring]:
+    scorer = Scoring()
+    tools = Tools.of(BRANDS, pseudonymiser(b"k" * 32), lambda text: "sv")
+    intake = Intake(SOURCE, tools, bench.archive, bench.ledger, clock=lambda: NOW, scorer=scorer)
+    return replace(bench, intake=intake), scorer
+
+
+def test_new_mentions_are_stored_with_the_score_of_what_is_stored(scoring: tuple[Bench, Scoring]) -> None:
+    bench, scorer = scoring
+    first, second = post("1", "Fjelltele nere, ring 070-123 45 67"), post("2", "Fjelltele är bra")
+    bench.take(first)
+    bench.take(first, post("3", "om något annat"), second)
+    assert scorer.asked == [("Fjelltele nere, ring [phone]", "sv"), ("Fjelltele är bra", "sv")]
+    assert {mention.text: mention.score for mention in bench.stored()} == {
+        text: make_score(sentiment=len(text) / 1000) for text, _ in scorer.asked
+    }
+
+
+def test_what_was_edited_waits_for_its_score(scoring: tuple[Bench, Scoring]) -> None:
+    bench, scorer = scoring
+    bench.take(post(text="Fjelltele ligger nere"))
+    bench.take(post(text="Fjelltele är uppe igen"))
+    assert [mention.text for mention in bench.archive.unscored(9)] == ["Fjelltele är uppe igen"]
+    assert len(scorer.asked) == 1
+
+
+def test_a_scorer_that_fails_stops_nothing(scoring: tuple[Bench, Scoring]) -> None:
+    bench, _ = scoring
+    bench.take(post("1", "Fjelltele poison"), post("2", "Fjelltele är bra"))
+    assert len(bench.archive.unscored(9)) == len(bench.stored()) == 2
+    assert bench.intake.tally.new == 2
 
 
 def test_a_source_without_policy_stores_nothing(bench: Bench) -> None:

@@ -16,11 +16,13 @@ from listener.text import tokenise
 
 _LOOKED_AT = 600
 _NOT_TEXT = re.compile(r"https?://\S+|[#@]\w+")
-_CERTAIN, _CLEAR_LEAD = 2.0, 1.2
+_UNIT, _FIELD_BITS = 300, 24
+"""A vote is counted in units of 1/300, in a field of 24 bits for each language."""
+_CERTAIN, _CLEAR_LEAD = 2 * _UNIT, 1.2 * _UNIT
 """Votes of the first, and its lead before the second, with which words alone decide."""
-_SHARE = 0.22
+_SHARE = 0.22 * _UNIT
 """Votes per word that a text in one of our languages has at least; with fewer, CLD2 may say that it is in another one."""
-_CLEAR_LEAD_WITH_CLD2 = 1.0
+_CLEAR_LEAD_WITH_CLD2 = 1 * _UNIT
 """Lead with which words, spellings and CLD2 together decide."""
 _FEW_WORDS = 4
 """Shorter texts are no evidence for a language that we do not read."""
@@ -112,14 +114,10 @@ _SPELLINGS = {
 _SPELLING_WEIGHT = 0.6
 
 
-_UNIT, _FIELD_BITS = 300, 24
-
-
 def _packed(table: dict[str, str], weight: float = 1.0) -> dict[str, int]:
     """word → its votes: a word of one language alone tells much, one of several little.
 
-    The votes for the six languages stand in one integer, in units of 1/300 and fields of 24 bits, so that adding up the words of
-    a text is one sum."""
+    The votes for the six languages stand in one integer, so that adding up the words of a text is one sum."""
     owners: dict[str, set[int]] = {}
     for language, words in table.items():
         for word in words.split():
@@ -133,9 +131,10 @@ def _packed(table: dict[str, str], weight: float = 1.0) -> dict[str, int]:
 
 _VOTES = _packed(_COMMON_WORDS)
 _LETTERS = list(_packed(_SPELLINGS, _SPELLING_WEIGHT).items())
-_FIELDS = [(language, at * _FIELD_BITS) for at, language in enumerate(LANGUAGES)]
+_FIELDS = range(0, len(LANGUAGES) * _FIELD_BITS, _FIELD_BITS)
 _MASK = (1 << _FIELD_BITS) - 1
-_CLD2 = {"sv": "sv", "no": "nb", "nb": "nb", "nn": "nn", "da": "da", "fi": "fi", "en": "en"}
+_PLACES = {language: at for at, language in enumerate(LANGUAGES)} | {"no": LANGUAGES.index("nb")}
+"""By the names that CLD2 and py3langid give."""
 
 
 def identify(text: str) -> str:
@@ -146,9 +145,9 @@ def identify(text: str) -> str:
     words = tokenise(plain).words
     packed = sum(map(_VOTES.get, words, repeat(0)))
     votes = _unpacked(packed)
-    first, second = _two_largest(votes)
+    *_, second, first = sorted(votes)
     if first >= max(_CERTAIN, _SHARE * len(words)) and first - second >= _CLEAR_LEAD:
-        return max(votes, key=votes.__getitem__)
+        return LANGUAGES[votes.index(first)]
     if not any(map(str.isalpha, words)):
         return UNDETERMINED
     plain = plain.lower()
@@ -156,26 +155,22 @@ def identify(text: str) -> str:
     return _by_statistics(plain, _unpacked(packed), len(words))
 
 
-def _unpacked(packed: int) -> dict[str, float]:
-    return {language: (packed >> field & _MASK) / _UNIT for language, field in _FIELDS}
+def _unpacked(packed: int) -> list[float]:
+    """In the order of LANGUAGES."""
+    return [packed >> field & _MASK for field in _FIELDS]
 
 
-def _two_largest(votes: dict[str, float]) -> tuple[float, float]:
-    *_, second, first = sorted(votes.values())
-    return first, second
-
-
-def _by_statistics(plain: str, votes: dict[str, float], size: int) -> str:
+def _by_statistics(plain: str, votes: list[float], size: int) -> str:
     code = _cld2(plain)
-    if code in _CLD2:
-        votes[_CLD2[code]] += 1.0 if size >= _FEW_WORDS else 0.5
-    elif size >= _FEW_WORDS and max(votes.values()) < _SHARE * size:
+    if code in _PLACES:
+        votes[_PLACES[code]] += _UNIT if size >= _FEW_WORDS else _UNIT / 2
+    elif size >= _FEW_WORDS and max(votes) < _SHARE * size:
         return UNDETERMINED
-    first, second = _two_largest(votes)
+    *_, second, first = sorted(votes)
     if first - second < _CLEAR_LEAD_WITH_CLD2:
         guess, probability = _identifier().classify(plain)
-        votes["nb" if guess == "no" else guess] += 1.5 * float(probability)
-    return max(votes, key=votes.__getitem__)
+        votes[_PLACES[guess]] += 1.5 * _UNIT * float(probability)
+    return LANGUAGES[votes.index(max(votes))]
 
 
 def _cld2(plain: str) -> str:

@@ -1,8 +1,8 @@
 """Find weighted words and phrases in a tokenised text: one pass, a few dictionary look-ups per word. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import NamedTuple
 
 _REMEMBERED = 20_000
 """Distinct words whose entries are remembered."""
@@ -19,8 +19,7 @@ class Entry:
     weight: float
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """An entry found at words `start`..`end` (end outside)."""
 
     entry: Entry
@@ -35,6 +34,23 @@ class _Beginnings:
     whole: tuple[Entry, ...]
     going_on: Mapping[str, Sequence[tuple[tuple[str, ...], Entry]]]
     going_on_with_stem: Sequence[tuple[tuple[str, ...], Entry]]
+    goes_on: bool
+
+
+class _Remembered(dict[str, _Beginnings | None]):
+    """What begins with a word, looked up when it is met first. Forgets all when it is full: a word costs one look-up, no call."""
+
+    def __init__(self, look_up: Callable[[str], _Beginnings | None]) -> None:
+        super().__init__()
+        self._look_up = look_up
+
+    def __missing__(self, word: str) -> _Beginnings | None:
+        found = self._look_up(word[:_LONGEST_WORD])
+        if len(word) <= _LONGEST_WORD:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[word] = found
+        return found
 
 
 class Phrases:
@@ -48,19 +64,18 @@ class Phrases:
             table = self._stems if first.endswith("*") else self._exact
             table.setdefault(first.rstrip("*"), []).append(entry)
         self._lengths = sorted({len(stem) for stem in self._stems})
-        self._beginning_with = lru_cache(maxsize=_REMEMBERED)(self._look_up)
+        self._beginning_with = _Remembered(self._look_up)
 
     def find(self, words: Sequence[str]) -> list[Hit]:
         """All entries in the text, in order of their first word; overlapping ones too."""
         hits: list[Hit] = []
-        last, beginning_with = len(words) - 1, self._beginning_with
-        for i, word in enumerate(words):
-            found = beginning_with(word[:_LONGEST_WORD])
+        last = len(words) - 1
+        for i, found in enumerate(map(self._beginning_with.__getitem__, words)):
             if found is None:
                 continue
             for entry in found.whole:
                 hits.append(Hit(entry, i, i + 1))  # noqa: PERF401  a comprehension per word takes longer
-            if i < last:
+            if i < last and found.goes_on:
                 for rest, entry in (*found.going_on.get(words[i + 1], ()), *found.going_on_with_stem):
                     end = i + 1 + len(rest)
                     if _follows(rest, words[i + 1 : end]):
@@ -83,7 +98,7 @@ class Phrases:
                 place = with_stem if rest[0].endswith("*") else going_on.setdefault(rest[0], [])
                 place.append((rest, entry))
         whole = tuple(entry for entry in entries if " " not in entry.phrase)
-        return _Beginnings(whole, going_on, with_stem)
+        return _Beginnings(whole, going_on, with_stem, bool(going_on or with_stem))
 
 
 def _follows(rest: Sequence[str], words: Sequence[str]) -> bool:
@@ -96,6 +111,8 @@ def _fits(part: str, word: str) -> bool:
 
 def best_per_place(hits: Sequence[Hit]) -> list[Hit]:
     """Of hits about the same thing that overlap, the longest, then the heaviest: `dragits dubbelt` is not `dubbelt` as well."""
+    if len(hits) < 2:
+        return list(hits)
     kept: list[Hit] = []
     for hit in sorted(hits, key=lambda h: (h.start - h.end, -abs(h.entry.weight), h.start)):
         if not any(

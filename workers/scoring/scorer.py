@@ -19,6 +19,7 @@ ANXIOUS = COMPLAINING = 0.5
 NEGATIVE = -0.25
 _BIAS_ANXIETY, _BIAS_COMPLAINT = -2.4, -1.6
 _NEGATION_REACH = 3
+_AGAINST = {"calm": ("anxiety", -1), "praise": ("complaint", -1)}
 _MOST_REASONS = 6
 _LONG = 5_000
 """Characters that are looked at: what decides a customer's text stands at its beginning."""
@@ -90,7 +91,7 @@ def _weigh(
             continue
         counted.add((about, hit.entry.phrase))
         sums[about] += hit.entry.weight
-        signal, sign = {"calm": ("anxiety", -1), "praise": ("complaint", -1)}.get(about, (about, 1))
+        signal, sign = _AGAINST.get(about, (about, 1))
         reasons.append(Reason(signal, " ".join(words[hit.start : hit.end]), sign * hit.entry.weight))
     reasons.sort(key=lambda reason: -abs(reason.weight))
     return sums, tuple(reasons[:_MOST_REASONS])
@@ -105,8 +106,7 @@ def _is_negated(hit: Hit, words: Sequence[str], lexicon: Lexicon) -> bool:
 def _sentiment(words: Sequence[str], sums: dict[str, float], lexicon: Lexicon) -> float:
     """Valences and signals together, squeezed into -1..1 as VADER squeezes its sum: x / sqrt(x² + 15)."""
     total = 0.0
-    for i, word in enumerate(words):
-        value = lexicon.valence.get(word, 0.0)
+    for i, value in enumerate(map(lexicon.valence.get, words)):
         if value:
             near = words[max(0, i - _NEGATION_REACH) : i]
             total += -0.5 * value if not lexicon.negators.isdisjoint(near) else value
@@ -120,8 +120,10 @@ def _themes(hits: Sequence[Hit]) -> tuple[str, ...]:
     for hit in hits:
         if hit.entry.about in THEMES:
             counts[hit.entry.about] = counts.get(hit.entry.about, 0) + 1
+    if len(counts) < 2:
+        return tuple(counts)
     ranked = sorted(counts, key=lambda theme: (-counts[theme], THEMES.index(theme)))
-    most = counts[ranked[0]] if ranked else 0
+    most = counts[ranked[0]]
     return tuple(theme for theme in ranked[:3] if counts[theme] * 2 >= most)
 
 
