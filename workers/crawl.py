@@ -46,6 +46,19 @@ def main() -> None:
         scorer=open_scorer(),
         listener=_progress_writer(ledger, run.id),
     )
+    context = Context(
+        source=source,
+        frontier=ledger.frontier,
+        noted=ledger.noted,
+        held=lambda thread: archive.ids_of_thread(source.id, thread),
+        sink=intake.take,
+        now=utc_now(),
+        recheck=arguments.recheck,
+        secrets={
+            "reddit_client_id": secrets.reddit_client_id,
+            "reddit_client_secret": secrets.reddit_client_secret,
+        },
+    )
     tally = _collect(source, context, intake)
     ledger.note(progress_key(run.id), tally_text(tally))
     ledger.runs.finish(run.id, owner=arguments.owner, now=utc_now(), tally=tally)

@@ -60,10 +60,12 @@ def collect(run_id: int) -> None:
     if stopping.is_set() or not _crawl_places.acquire(blocking=False):
         return
     try:
-        stages.collect(current(), run_id, stop=stopping)
+        done = stages.collect(current(), run_id, stop=stopping)
     finally:
         _crawl_places.release()
     score.delay()
+    if done:
+        detect.delay()
     for waiting in stages.waiting_runs(current())[:1]:
         collect.delay(waiting)
 
