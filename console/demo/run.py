@@ -157,7 +157,12 @@ def tell_alert(runtime: Runtime, incident: Incident, say: Say) -> None:
 def _wait_for_crawl(runtime: Runtime, show: Callable[[str], None], started: float) -> Tally:
     """Until every source was read once; the sum of what was read."""
     while True:
-        runs = [run for source in runtime.config.sources for run in runtime.ledger.runs.latest(source.id)]
+        # The first run of each source: the next ones, a minute later, find little new.
+        runs = [
+            run
+            for source in runtime.config.sources
+            for run in runtime.ledger.runs.latest(source.id, 100)[-1:]
+        ]
         sums = [stages.progress(runtime, run.id) for run in runs]
         total = Tally(
             pages=sum(t.pages for t in sums),
