@@ -52,7 +52,7 @@ class Source:
     every: timedelta | None = None
     cron: str = ""
     zone: str = ""
-    """For cron; empty: the file's zone."""
+    """Of cron, and of dates there that name none; empty: the file's zone."""
     jitter: timedelta = timedelta(0)
     quiet_after: timedelta | None = None
     """Silent when nothing new came for so long; None: learnt from its past; empty is normal for a source with "0"."""
@@ -100,6 +100,7 @@ class Storage:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     data: str = "data"
+    """A folder, from where the file lies."""
     ledger: str = ""
     archive: str = ""
     broker: str = ""

@@ -44,7 +44,7 @@ class Secrets:
 
 
 def load(path: Path) -> Config:
-    """Read and check the file. Raises ConfigError."""
+    """Read and check the file; its data folder is meant from where the file lies. Raises ConfigError."""
     try:
         raw = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -53,7 +53,8 @@ def load(path: Path) -> Config:
         ) from None
     except (OSError, UnicodeDecodeError) as e:
         raise ConfigError(f"{path}: cannot be read ({e}); want a UTF-8 text file") from e
-    return parse_config(raw, str(path))
+    config = parse_config(raw, str(path))
+    return in_folder(config, path.parent / config.storage.data)
 
 
 def parse_config(raw: str, name: str = DEFAULT_FILE) -> Config:
@@ -68,7 +69,8 @@ def parse_config(raw: str, name: str = DEFAULT_FILE) -> Config:
     except ValidationError as e:
         raise ConfigError("\n".join(lines.explain(error) for error in e.errors()[:10])) from None
     _check(config, lines)
-    return config
+    zoned = tuple(replace(source, zone=source.zone or config.zone) for source in config.sources)
+    return replace(config, sources=zoned)
 
 
 def load_secrets() -> Secrets:

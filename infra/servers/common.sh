@@ -7,7 +7,12 @@ chmod 755 "$SRV" "$SRV/run"
 
 alive() { [ -f "$1" ] && kill -0 "$(head -1 "$1")" 2>/dev/null; }
 
-debian() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
+# debian PACKAGE…: installs them; the lists of packages are fetched first when they are missing or old
+debian() {
+  local install=(apt-get install -y -qq --no-install-recommends "$@")
+  export DEBIAN_FRONTEND=noninteractive
+  "${install[@]}" >/dev/null 2>&1 || { apt-get update -qq && "${install[@]}" >/dev/null; }
+}
 
 # await SECONDS COMMAND…: until the command succeeds
 await() {

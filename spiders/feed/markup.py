@@ -1,6 +1,6 @@
 """HTML in feeds and API answers → the words in it. Pure."""
 
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 
 _SILENT = frozenset({"script", "style", "noscript", "template", "iframe", "object", "svg", "head", "title"})
 _PARAGRAPHS = frozenset(

@@ -1,11 +1,11 @@
 """The parts of one post: when, by whom, under which id. By an engine's selectors, else by what posts have in common."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from itertools import islice
+from urllib.parse import unquote
 
-from spiders.forum.addresses import absolute, thread_key
 from spiders.forum.dates import FoundDate, Reckoning, find_date, parse_attribute
 from spiders.forum.text import is_button
 from spiders.forum.tree import Element, ancestors, elements, length, names, plain, prefer, spaced
@@ -48,7 +48,7 @@ _PROFILE_HREF = re.compile(
     re.IGNORECASE,
 )
 _BEFORE_NAME = re.compile(
-    r"^\W*(?:(?:posted|written|started|asked|answered|submitted|skrivet|skrive[nt]|postat|postad|"
+    r"^\W*(?:(?:posted|written|started|asked|answered|submitted|skriv[ei][nt]|skrevet|postat|postad|"
     r"posta|postet|publicerad|publisert|"
     r"publiceret|inlägg|innlegg|indlæg|inlagt|lagt upp|startad|startet|kirjoittanut|kirjoittaja|"
     r"lähettänyt|geschrieben|verfasst|erstellt|"
@@ -61,42 +61,6 @@ _AFTER_NAME = re.compile(
     r"sagt|posted|on|den|at|kl|klo|the)\b\s*)*[\s:,|»«·•–—@(\[#-]*$",
     re.IGNORECASE,
 )
-_ID_ATTRIBUTES = (
-    "data-post-id",
-    "data-postid",
-    "data-comment-id",
-    "data-message-id",
-    "data-pid",
-    "data-content",
-    "data-id",
-    "data-key",
-    "id",
-    "name",
-)
-_ID = re.compile(
-    r"(?i)(?:.*?[^a-z])??(?P<kind>[a-z]*)[-_:]?(?P<n>\d{1,20}|[0-9a-f]{8}-[0-9a-f-]{20,28}|[0-9a-f]{16,40})"
-)
-_POST_KINDS = frozenset(
-    [
-        "",
-        "p",
-        "post",
-        "msg",
-        "message",
-        "pid",
-        "entry",
-        "reply",
-        "postid",
-        "js",
-        "inlagg",
-        "innlegg",
-        "content",
-        "item",
-        "postrow",
-        "article",
-    ]
-)
-_POST_KEYS = frozenset(["p", "pid", "post", "postid", "post_id", "msg", "comment", "commentid"])
 _EMPHASISED = frozenset(
     ("b", "strong", "h2", "h3", "h4", "h5", "h6", "dt", "th", "address", "cite", "em", "i", "a")
 )
@@ -122,6 +86,8 @@ class Sheet:
     """Keys of the lists by which this page was reached; its links to them are no threads."""
     is_thread: bool = False
     """The page was a thread when it was last read."""
+    place: str = ""
+    """Where the posts of other pages of this forum stand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,12 +157,23 @@ def tells_of_posting(element: Element) -> bool:
     around = plain(element)
     parent = element.getparent()
     if parent is not None and length(parent) <= 80:
-        around = plain(parent)
+        around = _up_to(parent, element)
     marks = f"{names(element)} {names(parent) if parent is not None else ''} {element.get('itemprop') or ''}"
     return not (
         _NOT_PUBLISHED.search(around)
         or re.search(r"edit|modif|updated|joined|register|dateModified", marks, re.IGNORECASE)
     )
+
+
+def _up_to(parent: Element, element: Element) -> str:
+    """What an element says, and what is said before it: "Edited: 12 January". What follows is the post's own words."""
+    said = [parent.text or ""]
+    for child in parent:
+        said.append(plain(child) if isinstance(child.tag, str) else "")
+        if child is element:
+            break
+        said.append(child.tail or "")
+    return " ".join(said)
 
 
 def find_published(item: Element, css: str, sheet: Sheet, text: Element | None = None) -> Dated | None:
@@ -297,12 +274,22 @@ def _profile_link(element: Element) -> bool:
     )
 
 
-_AUTHOR_TESTS = (_marked_author, _classed_author, _profile_link)
+def names_itself(element: Element) -> bool:
+    """A one-word link to an address that ends in the same word: /kunde/astrid_b."""
+    if element.tag != "a" or not 0 < length(element) <= 30:
+        return False
+    name = plain(element)
+    return " " not in name and unquote(element.get("href") or "").rstrip("/").lower().endswith(
+        (f"/{name.lower()}", f"={name.lower()}")
+    )
+
+
+_AUTHOR_TESTS = (_marked_author, _classed_author, _profile_link, names_itself)
 
 
 def names_author(element: Element) -> bool:
-    """Whether markup, class or target says that this element is an author's name."""
-    return any(test(element) for test in _AUTHOR_TESTS)
+    """Whether markup, class or target says that this element is an author's name (a board may well be /board/coffee)."""
+    return any(test(element) for test in _AUTHOR_TESTS[:-1])
 
 
 def _author_beside(
@@ -331,85 +318,5 @@ def _author_beside(
 def _are_near(element: Element, date: Element | None) -> bool:
     if date is None:
         return False
-    return (
-        date.getparent() in (element.getparent(), element.getparent().getparent())
-        or element in date.getparent().getparent()
-    )
-
-
-def normal_id(raw: str) -> str:
-    """`p123`, `post-123`, `#msg123` are all 123; `comment-123` keeps its kind: it may share a number with its article."""
-    found = _ID.fullmatch(raw.strip().lstrip("#"))
-    if not found:
-        return ""
-    kind = found["kind"].lower()
-    if kind in _POST_KINDS:
-        return found["n"]
-    return f"{kind}{found['n']}" if len(kind) <= 12 else ""
-
-
-def candidate_ids(
-    item: Element, css: str, sheet: Sheet, without: Collection[Element] = frozenset()
-) -> Iterator[tuple[str, str]]:
-    """(where it was found, id), most telling first: attributes of the post, anchors, permalinks."""
-    for element, value in prefer(item, css):
-        raw = (
-            value
-            if element is None
-            else next((element.get(n) for n in _ID_ATTRIBUTES if element.get(n)), value)
-        )
-        if raw:
-            yield "css", normal_id(raw) or raw.strip()[:120]
-    for name in _ID_ATTRIBUTES:
-        if (value := item.get(name)) and (found := normal_id(value)):
-            yield f"item:{name}", found
-    for element in elements(item):
-        if element is item or element in without:
-            continue
-        for name in ("id", "name") if element.tag in {"a", "span", "div", "td", "tr", "h3", "p"} else ():
-            value = element.get(name) or ""
-            if re.match(r"(?i)(?:p|post|pid|msg|message|comment|reply|entry)?[-_]?\d+$", value):
-                yield f"inner:{element.tag}", normal_id(value)
-        if element.tag == "a" and (found := _from_link(element, sheet)):
-            yield "link", found
-
-
-def _from_link(element: Element, sheet: Sheet) -> str:
-    href = element.get("href") or ""
-    fragment = href.partition("#")[2]
-    url = absolute(sheet.url, href)
-    if not url:
-        return ""
-    for key, value in parse_qsl(urlsplit(url).query):
-        if key.lower() in _POST_KEYS and value.isdecimal() and thread_key(url) != thread_key(sheet.url):
-            return value
-    if re.match(r"(?i)(?:p|post|pid|msg|message|comment|reply|entry|c)?[-_]?\d+$", fragment):
-        return normal_id(fragment)
-    found = re.search(r"/(?:post|comment|c|reply|p)s?[-/](\d+)/?$", urlsplit(url).path)
-    return found[1] if found else ""
-
-
-def _ends_in(href: str, number: str) -> bool:
-    """Whether an address has a part such as `#post-12`, `/p12` or `pid=12`."""
-    before, found, after = href.partition(number)
-    if not found or after[:1] not in {"", "/", "#", "&"}:
-        return False
-    return before.rstrip("abcdefghijklmnopqrstuvwxyz_-").endswith(("#", "/")) or before.endswith(
-        ("p=", "post=", "pid=")
-    )
-
-
-def find_permalink(item: Element, native_id: str, sheet: Sheet) -> str:
-    """The address of this very post; at least the page with the post's anchor."""
-    digits = re.sub(r"^[a-z]+", "", native_id)
-    for element in elements(item):
-        href = element.get("href") if element.tag == "a" else None
-        if not href or href.startswith(("javascript:", "mailto:")):
-            continue
-        if digits and _ends_in(href, digits):
-            url = absolute(sheet.url, href)
-            fragment = href.partition("#")[2]
-            if url and not re.search(r"report|quote|reply|edit|delete|vote|like|posting\.php", href):
-                return f"{url}#{fragment}" if fragment else url
-    anchor = item.get("id") or ""
-    return f"{sheet.url}#{anchor}" if anchor and re.search(r"\d", anchor) else sheet.url
+    near = [date, *islice(ancestors(date), 2)][-1]
+    return date.getparent() in list(islice(ancestors(element), 2)) or element in near

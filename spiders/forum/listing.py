@@ -18,7 +18,7 @@ from spiders.forum.addresses import (
     same_host,
     thread_key,
 )
-from spiders.forum.fields import Sheet, own_date
+from spiders.forum.fields import Sheet, own_date, own_text
 from spiders.forum.paging import in_pager
 from spiders.forum.tree import Element, ancestors, elements, length, names, pick, plain
 from spiders.forum.view import Selectors, ThreadLink
@@ -71,7 +71,7 @@ def selected_threads(root: Element, selectors: Selectors, sheet: Sheet) -> list[
         for link in links if not selectors.row else links[:1]:
             target = absolute(sheet.url, link.get("href") or "")
             if target and same_host(target, sheet.url) and thread_key(target) != thread_key(sheet.url):
-                found.setdefault(thread_key(target), _thread_link(link, target, row, selectors, sheet))
+                found.setdefault(thread_key(target), thread_link(link, target, row, selectors, sheet))
     return list(found.values())
 
 
@@ -101,7 +101,7 @@ def _in_page_order(groups: Sequence[_Group], sheet: Sheet) -> list[ThreadLink]:
         rows = _rows(group)
         for element, url in group.links:
             key = thread_key(url)
-            link = _thread_link(element, url, rows[key], Selectors(), sheet)
+            link = thread_link(element, url, rows[key], Selectors(), sheet)
             rank = (is_title_link(element), not re.search(r"^\W*\d|\d\W*$", link.title), len(link.title))
             if key not in found or rank > ranks[key]:
                 found[key], ranks[key] = link, rank
@@ -198,7 +198,8 @@ def _rows(group: _Group) -> dict[str, Element]:
     return rows
 
 
-def _thread_link(element: Element, url: str, row: Element, selectors: Selectors, sheet: Sheet) -> ThreadLink:
+def thread_link(element: Element, url: str, row: Element, selectors: Selectors, sheet: Sheet) -> ThreadLink:
+    """What a row says about the thread that it links to."""
     row = _with_second_row(row)
     replies = _replies(row, selectors.replies)
     last, several = _last_time(row, selectors.last, sheet)
@@ -246,7 +247,11 @@ def _replies(row: Element, css: str) -> int | None:
         found = next(filter(None, (wanted.search(text) for wanted in _REPLIES)), None)
         if found:
             return _integer(found[1])
-    marked = [_integer(plain(e)) for e in elements(row) if re.fullmatch(_NUMBER, plain(e)) and not len(e)]
+    marked = [
+        _integer(text)
+        for e in elements(row)
+        if re.fullmatch(_NUMBER, text := own_text(e)) and text == plain(e)
+    ]
     bracketed = re.search(r"[(\[](\d{1,6})[)\]]\s*$", plain(row)[:200])
     if bracketed and not marked:
         marked = [int(bracketed[1])]

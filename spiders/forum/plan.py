@@ -13,6 +13,8 @@ FINISHED = "finished"
 MAX_THREAD_PAGES = 2_000
 WEAK = "~"
 """Begins a marker that may miss new replies."""
+AHEAD = timedelta(hours=15)
+"""So far ahead of us may the clock of a forum be that does not name its zone."""
 LIST, THREAD, ALIAS, OTHER, FEED = "list", "thread", "alias", "other", "feed"
 
 

@@ -11,12 +11,11 @@ from spiders.forum.dates import FoundDate
 from spiders.forum.fields import (
     Dated,
     Sheet,
-    candidate_ids,
     find_author,
     find_edited,
-    find_permalink,
     find_published,
 )
+from spiders.forum.ids import candidate_ids, find_permalink
 from spiders.forum.text import text_of
 from spiders.forum.tree import Element, ancestors, elements, length, prefer, signature, spaced
 from spiders.forum.view import PostView, Selectors
@@ -67,6 +66,7 @@ _HEADER_WORDS = frozenset(
     ]
 )
 """What a header may say besides author and date."""
+_SIGNATURE = re.compile(r"\n+(?:--|_{5,}|-{5,})[ \t]*\n(?:[^\n]{0,120}\n*){1,4}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +173,13 @@ def words_of(
     for part in (date, author):
         if part is not None and part is not text and part is not item:
             without.add(_whole_line(part, text))
-    return text_of(text, without)
+    return _without_signature(text_of(text, without))
+
+
+def _without_signature(text: str) -> str:
+    """A line of dashes and a few lines under it, as in a letter."""
+    found = _SIGNATURE.search(text)
+    return text[: found.start()].rstrip() if found and found.start() else text
 
 
 def _whole_line(part: Element, text: Element) -> Element:
@@ -235,6 +241,9 @@ def _text_path(items: Sequence[Element], sheet: Sheet, nested: dict[int, list[El
     parts = {e for item in sample for e in _named_parts(item, sheet)} | {
         n for ns in nested.values() for n in ns
     }
+    if len(sample) < 3:  # the thread's title over each post is longer than many a text
+        heads = {h for item in sample for h in item.iter("h1", "h2", "h3", "h4", "h5")}
+        parts |= heads if any(text_of(item, parts | heads) for item in sample) else set()
     for _ in range(30):
         weights = _weights(level, parts)
         total = sum(weights.values())

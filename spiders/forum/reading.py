@@ -20,18 +20,22 @@ from spiders.forum.addresses import (
 )
 from spiders.forum.dates import Reckoning, is_month_first
 from spiders.forum.engines import ENGINES
-from spiders.forum.fields import Sheet, names_author
-from spiders.forum.listing import is_title_link, linked_threads, selected_threads
+from spiders.forum.fields import Sheet
+from spiders.forum.listing import is_title_link, linked_threads, selected_threads, thread_link
 from spiders.forum.paging import next_page, other_pages
 from spiders.forum.posts import read_posts
 from spiders.forum.repeated import find_items
-from spiders.forum.rows import split_rows
+from spiders.forum.rows import leads_of
 from spiders.forum.structured import MARKED_UP, MICROFORMATS, json_ld
-from spiders.forum.text import text_of
-from spiders.forum.tree import Element, ancestors, elements, parse, pick, plain
+from spiders.forum.tree import Element, elements, parse, pick, plain
 from spiders.forum.view import Kind, PageView, PostView, Selectors, ThreadLink
 
 MAX_ITEMS = 2_000
+_LOGIN_WORDS = re.compile(
+    r"log\s?-?in|sign\s?-?in|logga in|inloggning|logg inn|innlogging|log ind|kirjaudu|anmelden|members only|"
+    r"endast (?:för )?medlemmar|kun for medlemmer|behörighet|access denied|permission|adgang",
+    re.IGNORECASE,
+)
 RECOGNISED: dict[str, Selectors] = {**MARKED_UP, **ENGINES, **MICROFORMATS}
 """In the order of belief; themes sprinkle microformats over anything, so an engine's own markup comes before them."""
 
@@ -44,6 +48,9 @@ class Reading:
     posts: Sequence[PostView] = ()
     threads: Sequence[ThreadLink] = ()
     title: str = ""
+    place: str = ""
+    led: Sequence[ThreadLink] = ()
+    """What rows lead to, when nothing else tells of threads."""
     doubtful: bool = False
     """There are rows of a list beside the posts, and more of them."""
 
@@ -61,13 +68,16 @@ def read_page(
     zone: tzinfo,
     above: frozenset[str] = frozenset(),
     is_thread: bool = False,
+    place: str = "",
 ) -> PageView:
-    """`now`: when the page was fetched; `zone`: of dates that name none; `above`: keys of the lists by which the page was reached;
-    `is_thread`: it was a thread when it was last read."""
+    """`now`: when the page was fetched; `zone`: of dates that name none; `above`: keys of the lists by which the page
+    was reached; `is_thread`: it was a thread when it was last read; `place`: where posts stand on the forum's other pages."""
     root = parse(html)
     own = selectors or Selectors()
     url = _own_address(root, url)
-    sheet = Sheet(url=url, reckoning=_reckoning(root, now, zone), above=above, is_thread=is_thread)
+    sheet = Sheet(
+        url=url, reckoning=_reckoning(root, now, zone), above=above, is_thread=is_thread, place=place
+    )
     best = _best_reading(root, html, own, sheet)
     threads = _threads(root, own, sheet, best)
     kind = _kind(root, best.posts, threads)
@@ -86,6 +96,7 @@ def read_page(
         last_number=max([page_number(url), *map(page_number, others)]),
         feeds=tuple(_comment_feeds(root, url)),
         by=best.by,
+        place=best.place,
     )
 
 
@@ -135,7 +146,7 @@ def _best_reading(root: Element, html: str, own: Selectors, sheet: Sheet) -> Rea
     if len(best.posts) <= 1 and not any(reading.threads for reading in readings):
         best = _with_unmarked(best, html, own, sheet, number)
     listed = max(readings, key=lambda reading: len(reading.threads))
-    return best if best.posts else listed
+    return best if best.posts else replace(listed, led=best.led)
 
 
 def _select(root: Element, name: str, selectors: Selectors, sheet: Sheet, number: int) -> Reading:
@@ -174,18 +185,23 @@ def _summarised(root: Element, items: Sequence[Element], sheet: Sheet) -> list[T
 
 def _with_unmarked(best: Reading, html: str, own: Selectors, sheet: Sheet, number: int) -> Reading:
     """Posts by repetition, when nothing else saw more than an opening post."""
-    items = find_items(parse(html), sheet)[:MAX_ITEMS]
-    if not items or _are_summaries(items, sheet):
+    seen = find_items(parse(html), sheet)
+    items = seen.posts[:MAX_ITEMS]
+    if _are_summaries(items, sheet):
         return best
-    posts, rows = split_rows(items, sheet)
-    items = items if sheet.is_thread and not posts else posts
-    found = read_posts(items, replace(own, post=""), sheet, number)
+    best = replace(best, led=_led(seen.rows, sheet))
+    found = read_posts(items, replace(own, post=""), sheet, number) if items else []
     if len(found) <= len(best.posts):
         return best
     opening = [post for post in best.posts if not any(post.text[:80] in other.text for other in found)]
-    return Reading(
-        by="repetition", posts=[*opening, *found], title=best.title, doubtful=len(rows) > len(posts)
-    )
+    doubtful = len(seen.rows) > len(found)
+    return replace(best, by="repetition", posts=[*opening, *found], doubtful=doubtful, place=seen.place)
+
+
+def _led(rows: Sequence[Element], sheet: Sheet) -> list[ThreadLink]:
+    """The threads that rows lead to by their first links."""
+    leads = [(lead, row) for row in rows for lead in leads_of(row, sheet)[:1]]
+    return [thread_link(lead.element, lead.url, row, Selectors(), sheet) for lead, row in leads]
 
 
 def _engine_rows(root: Element, own: Selectors, sheet: Sheet) -> list[ThreadLink]:
@@ -203,16 +219,24 @@ def _threads(root: Element, own: Selectors, sheet: Sheet, best: Reading) -> list
     if best.posts and not best.doubtful:
         return chosen if len(chosen) > 1 and not looks_like_topic(sheet.url) else []
     found = {thread_key(link.url): link for link in [*chosen, *best.threads]}
-    further = linked_threads(root, sheet, only_forums=bool(found))
+    further = linked_threads(root, sheet, only_forums=bool(found)) or ([] if found else best.led)
     return [*found.values(), *(link for link in further if thread_key(link.url) not in found)]
 
 
 def _kind(root: Element, posts: Sequence[PostView], threads: Sequence[ThreadLink]) -> Kind:
     if posts:
         return Kind.BOTH if threads else Kind.THREAD
-    if any((e.get("type") or "").lower() == "password" for e in root.iter("input")) and not threads:
-        return Kind.LOGIN
-    return Kind.LIST if threads else Kind.NEITHER
+    if threads:
+        return Kind.LIST
+    return Kind.LOGIN if _is_login_wall(root) else Kind.NEITHER
+
+
+def _is_login_wall(root: Element) -> bool:
+    """A form for a password, and no heading that speaks of anything else: many pages have such a form at their top."""
+    if not any((e.get("type") or "").lower() == "password" for e in root.iter("input")):
+        return False
+    heads = [text for e in root.iter("h1", "h2", "title") if (text := plain(e))]
+    return not heads or any(_LOGIN_WORDS.search(text) for text in heads)
 
 
 def _title(root: Element, own: Selectors, best: Reading) -> str:

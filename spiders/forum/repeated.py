@@ -9,10 +9,11 @@ import copy
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 
 from spiders.forum.fields import Sheet, find_author, own_date, tells_of_posting
+from spiders.forum.rows import is_surely_a_post, split_rows
 from spiders.forum.text import is_hidden, is_quote, text_of
 from spiders.forum.tree import Element, ancestors, elements, length, names, signature, sound
 
@@ -29,6 +30,9 @@ _ITEM_NAMES = re.compile(
     r"question)(?=$|[\s_\d-])",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"(?i)(?:[a-z]{1,12}[-_]?)?\d+")
+_ROWS = frozenset(["li", "tr", "dt", "dd"])
+_TABLES = frozenset(["ul", "ol", "dl", "table", "tbody"])
 MAX_DATES = 400
 
 
@@ -40,24 +44,62 @@ class Leaf:
     kind: str
 
 
-def find_items(root: Element, sheet: Sheet) -> list[Element]:
-    """Elements that hold one post each, in page order; [] when nothing on the page looks like posts. Changes the tree."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What repeats on a page: posts, and rows that lead elsewhere; `weight` of both, by their texts."""
+
+    posts: list[Element]
+    rows: list[Element]
+    weight: int
+
+    @property
+    def place(self) -> str:
+        """Where several posts stand alike; "" when they do not."""
+        places = {place_of(post) for post in self.posts} if len(self.posts) > 1 else set()
+        return places.pop() if len(places) == 1 else ""
+
+
+def place_of(element: Element) -> str:
+    """The way from the body down to an element, by tags and classes; "" when it is in no body."""
+    way = [signature(node) for node in (element, *ancestors(element))]
+    return ">".join(reversed(way)) if way[-1].startswith("html") else ""
+
+
+def find_items(root: Element, sheet: Sheet) -> Found:
+    """Elements that hold one post each, in page order, and those that only lead to one; none when nothing on the page
+    looks like posts. Changes the tree."""
     body = root.find(".//body")
     body = root if body is None else body
     _strip(body)
     _wrap_loose_text(body)
     leaves = _leaves(body, sheet)
-    best: list[Element] = []
-    best_weight = 0
-    for kind, _ in Counter(leaf.kind for leaf in leaves).most_common(5):
-        dates = [leaf.element for leaf in leaves if leaf.kind == kind]
-        items = _opening(leaves, kind, _items_of(dates, body, sheet)) + _items_of(dates, body, sheet)
-        weight = sum(
-            40 + min(len(text), 600) for text in (_words_besides(item, sheet) for item in items) if text
-        )
-        if weight > best_weight:
-            best, best_weight = items, weight
-    return best
+    seen = [
+        _of_kind(kind, leaves, body, sheet)
+        for kind, _ in Counter(leaf.kind for leaf in leaves).most_common(5)
+    ]
+    best = max(seen, key=lambda found: found.weight, default=Found([], [], 0))
+    if best.posts or not best.rows:
+        return best
+    taken = {e for row in best.rows for e in [*elements(row), *ancestors(row)]}
+    others = [
+        replace(found, posts=[p for p in found.posts if p not in taken and is_surely_a_post(p, sheet)])
+        for found in seen
+    ]
+    beside = max(others, key=lambda found: len(found.posts))  # a thread's only post beside a long sidebar
+    return Found(beside.posts, best.rows, best.weight)
+
+
+def _of_kind(kind: str, leaves: Sequence[Leaf], body: Element, sheet: Sheet) -> Found:
+    dates = [leaf.element for leaf in leaves if leaf.kind == kind]
+    items = _items_of(dates, body, sheet)
+    posts, rows = split_rows([*_opening(leaves, kind, items), *items], sheet)
+    counted = posts if sheet.is_thread else [*posts, *rows]
+    return Found(posts, rows, sum(_weight(item, sheet) for item in counted))
+
+
+def _weight(item: Element, sheet: Sheet) -> int:
+    words = _words_besides(item, sheet)
+    return 40 + min(len(words), 600) if words else 0
 
 
 def _strip(body: Element) -> None:
@@ -137,7 +179,7 @@ def _few(element: Element) -> list[Element]:
 
 def _items_of(dates: Sequence[Element], body: Element, sheet: Sheet) -> list[Element]:
     if len(dates) == 1:
-        return [_single(dates[0], body)]
+        return [_with_text(_single(dates[0], body, sheet), sheet)]
     inside: Counter[Element] = Counter()
     for date in dates:
         inside.update([date, *ancestors(date)])
@@ -154,12 +196,19 @@ def _climb(date: Element, inside: Counter[Element], body: Element) -> Element:
     for parent in ancestors(date):
         if inside[parent] > 1 or parent is body:
             break
+        if node.tag in _ROWS and parent.tag in _TABLES and _rest(node, date) > 0:
+            break
         node = parent
     return node
 
 
-def _single(date: Element, body: Element) -> Element:
-    """The only date on the page: up to what is named or tagged like a post, else to what still holds no page heading."""
+def _single(date: Element, body: Element, sheet: Sheet) -> Element:
+    """The only date on the page: up to where posts stand on other pages of this forum, else to what has a number as its id,
+    is named or tagged like a post, else to what still holds no page heading."""
+    around = [date, *takewhile(lambda parent: parent is not body, ancestors(date))]
+    known = [e for e in around if place_of(e) == sheet.place or _NUMBERED.fullmatch(e.get("id") or "")]
+    if known:
+        return known[-1]
     node = date
     for parent in ancestors(date):
         if parent is body or parent.tag in {"main", "html", "tbody", "table", "ul", "ol", "dl"}:
@@ -170,6 +219,16 @@ def _single(date: Element, body: Element) -> Element:
             break
         node = parent
     return node
+
+
+def _with_text(head: Element, sheet: Sheet) -> Element:
+    """A head that says nothing but author and date, with what follows it."""
+    parent = head.getparent()
+    if parent is None or _words_besides(head, sheet):
+        return head
+    children = [child for child in parent if isinstance(child.tag, str)]
+    start = children.index(head)
+    return _joined(children[start : start + 2])
 
 
 def _rest(node: Element, date: Element) -> int:
@@ -276,7 +335,7 @@ def _opening(leaves: Sequence[Leaf], kind: str, items: Sequence[Element]) -> lis
     """The opening post, when it is marked up otherwise than its replies: it stands before them and has its own date."""
     first = next((i for i, leaf in enumerate(leaves) if leaf.kind == kind), 0)
     earlier = [leaf.element for leaf in leaves[:first]]
-    if not earlier or len(items) < 1:
+    if not earlier or len(items) < 1 or len({leaf.kind for leaf in leaves[:first]}) < first:
         return []
     taken = {e for item in items for e in [item, *ancestors(item)]}
     node = earlier[0]

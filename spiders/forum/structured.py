@@ -7,7 +7,8 @@ from typing import Any
 
 from spiders.forum.addresses import absolute, same_host, thread_key
 from spiders.forum.dates import parse_attribute
-from spiders.forum.fields import Sheet, normal_id
+from spiders.forum.fields import Sheet
+from spiders.forum.ids import normal_id
 from spiders.forum.posts import Draft, name_posts
 from spiders.forum.text import text_of, tidy
 from spiders.forum.tree import Element, parse

@@ -80,3 +80,5 @@ class PageView:
     last_number: int = 1
     feeds: tuple[str, ...] = field(default=())
     by: str = ""
+    place: str = ""
+    """Where the posts stand, when they were found by repetition: tells where a lone post is to be looked for."""

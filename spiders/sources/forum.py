@@ -24,11 +24,12 @@ from spiders.forum.walk import Walk
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForumOptions:
-    """`[sources.options]` of a forum. `zone`: of dates that name none. `start`: further addresses to begin at.
+    """`[sources.options]` of a forum. `zone`: of dates that name none, when not the source's.
+    `start`: further addresses to begin at.
     `depth`: how many lists deep (home, category, sub-forum …). `selectors`: CSS for markup that is not understood by itself."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
-    zone: str = "UTC"
+    zone: str = ""
     start: tuple[str, ...] = ()
     depth: int = 4
     selectors: Selectors = field(default_factory=Selectors)
@@ -42,7 +43,7 @@ class ForumSpider(ListeningSpider):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.zone = ZoneInfo(self.options.zone)
+        self.zone = ZoneInfo(self.options.zone or self.context.source.zone or "UTC")
         self.walk = Walk(self.context, self.report.post, depth=self.options.depth)
 
     async def start(self) -> AsyncIterator[Any]:
@@ -96,6 +97,7 @@ class ForumSpider(ListeningSpider):
             zone=self.zone,
             above=ask.above,
             is_thread=ask.role == THREAD,
+            place=self.walk.place,
         )
         if ask.depth == 0 and not ask.thread and view.kind in {Kind.LOGIN, Kind.NEITHER} and ask.role == "":
             self._nothing_here(ask, view)
@@ -131,7 +133,7 @@ class ForumCollector:
 def check(options: ForumOptions, source: str) -> None:
     """What the types do not say: a zone that exists, selectors that can be read. Raises ConfigError."""
     try:
-        ZoneInfo(options.zone)
+        ZoneInfo(options.zone or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigError(
             f"source {source!r}, options.zone: got {options.zone!r}; want a zone such as Europe/Stockholm"

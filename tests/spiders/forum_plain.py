@@ -11,8 +11,23 @@ from tests.spiders.forum_fake import Said
 from tests.spiders.loopback import Answer, Asked, Site
 from tests.spiders.reading import NOW
 
-SV = "januari februari mars april maj juni juli augusti september oktober november december".split()
-LOGIN = '<div><form action="/in"><input name=n><input name=p type=password><button>Logga in</button></form></div>'
+SV = [
+    "januari",
+    "februari",
+    "mars",
+    "april",
+    "maj",
+    "juni",
+    "juli",
+    "augusti",
+    "september",
+    "oktober",
+    "november",
+    "december",
+]
+LOGIN = (
+    '<div><form action="/in"><input name=n><input name=p type=password><button>Logga in</button></form></div>'
+)
 BOARDS = {1: (1, 2, 3, 4), 2: (5,), 3: (), 4: (6,)}
 
 
@@ -72,7 +87,9 @@ def nested(thread: int, said: Said, place: int) -> str:
 
 
 def counted(link: str, title: str, posts: Sequence[Said]) -> str:
-    return f"<div>{link}<br>av {posts[0].author} · {len(posts) - 1} svar · senast {written(posts[-1].at)}</div>"
+    return (
+        f"<div>{link}<br>av {posts[0].author} · {len(posts) - 1} svar · senast {written(posts[-1].at)}</div>"
+    )
 
 
 def bare(link: str, title: str, posts: Sequence[Said]) -> str:
@@ -157,6 +174,9 @@ class PlainForum:
     def texts(self) -> list[str]:
         return sorted(said.text for posts in self.threads.values() for said in posts)
 
+    def authors(self) -> set[str]:
+        return {said.author for posts in self.threads.values() for said in posts}
+
     def answer(self, asked: Asked) -> Answer:
         self.site.asked.append(asked)
         address = f"{asked.path}".replace("?sida=1", "?")
@@ -165,7 +185,9 @@ class PlainForum:
             pages[self._short(self.shape.board(board, 1))] = lambda b=board: self.board(b)  # type: ignore[misc]
         for thread, posts in self.threads.items():
             for page in range(1, (len(posts) - 1) // 20 + 2):
-                pages[self._short(self.shape.address(thread, page))] = lambda t=thread, p=page: self.thread(t, p)  # type: ignore[misc]
+                pages[self._short(self.shape.address(thread, page))] = lambda t=thread, p=page: self.thread(
+                    t, p
+                )  # type: ignore[misc]
         found = pages.get(self._short(address))
         return Answer(found()) if found else Answer("finns inte", 404)
 
@@ -180,16 +202,20 @@ class PlainForum:
         return parts.path.removesuffix("/side/1") + str(query)
 
     def _page(self, title: str, body: str) -> str:
-        top = f'<div><a href="/">Prat</a> <a href="/regler">Regler</a>{LOGIN if self.shape.login else ""}</div>'
+        top = (
+            f'<div><a href="/">Prat</a> <a href="/regler">Regler</a>{LOGIN if self.shape.login else ""}</div>'
+        )
         side = f"<div><b>Senaste inlägg</b>{self._latest()}</div>" if self.shape.sidebar else ""
-        return f"<html><head><title>{title}</title></head><body>{top}<h1>{title}</h1>{body}{side}<div>© Prat 2026</div></body></html>"
+        head = f"<html><head><title>{title}</title></head>"
+        return f"{head}<body>{top}<h1>{title}</h1>{body}{side}<div>© Prat 2026</div></body></html>"
 
     def _latest(self) -> str:
-        rows = [(posts[-1], thread) for thread, posts in self.threads.items()]
-        return "".join(
-            f'<div><a href="{self.shape.address(t, 1)}">{escape(self.titles[t])}</a> {s.author} {written(s.at)}<br>{escape(s.text[:60])}</div>'
-            for s, t in rows[-4:]
-        )
+        rows = []
+        for thread in list(self.threads)[-4:]:
+            said = self.threads[thread][-1]
+            link = f'<a href="{self.shape.address(thread, 1)}">{escape(self.titles[thread])}</a>'
+            rows.append(f"<div>{link} {said.author} {written(said.at)}<br>{escape(said.text[:60])}</div>")
+        return "".join(rows)
 
     def home(self) -> str:
         rows = "".join(
@@ -229,7 +255,8 @@ class PlainForum:
         if page < last:
             links.append(f'<a href="{escape(self.shape.address(thread, page + 1))}">{self.shape.next}</a>')
         return self._page(
-            escape(self.titles[thread]), self.shape.around.format("".join(parts)) + f"<div>{' '.join(links)}</div>"
+            escape(self.titles[thread]),
+            self.shape.around.format("".join(parts)) + f"<div>{' '.join(links)}</div>",
         )
 
     def _nest(self, parts: list[str]) -> list[str]:

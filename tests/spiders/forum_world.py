@@ -51,7 +51,13 @@ def answer(walk: Walk, ask: Ask, context: Context, walked: Walked) -> Step:
     if words:
         return walk.failed(ask, status, words, remember)
     view = read_page(
-        body, ask.url, now=context.now, zone=UTC, above=ask.above, is_thread=ask.role == THREAD
+        body,
+        ask.url,
+        now=context.now,
+        zone=UTC,
+        above=ask.above,
+        is_thread=ask.role == THREAD,
+        place=walk.place,
     )
     return walk.read(ask, view, remember)
 
