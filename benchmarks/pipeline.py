@@ -2,7 +2,7 @@
 
 Lyhord: intake (language, matching against 10,000 queries, pseudonym, redaction, near-duplicate check, storing with
 full-text index), scoring, counting: the production code, in batches of 500. Peer: lingua (six languages) +
-pyahocorasick (10,000 words) + vaderSentiment + datasketch MinHash LSH + SQLite with FTS5, in batches of 500. Same posts,
+pyahocorasick (10,000 words) + vaderSentiment + datasketch MinHash LSH + SQLite with FTS5, in batches of 500; libraries at their defaults. Same posts,
 each about at least one brand. The first batch of each side is not measured.
 
     python -m benchmarks.pipeline --posts 4000 --json
@@ -130,7 +130,7 @@ class Peer:
         self.automaton.add_word(BRAND.lower(), QUERIES)
         self.automaton.make_automaton()
         self.vader = SentimentIntensityAnalyzer()
-        self.near = MinHashLSH(threshold=0.7, num_perm=64)
+        self.near = MinHashLSH(threshold=0.7)
         self.database = sqlite3.connect(folder / "peer.db")
         self.database.executescript(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
@@ -156,7 +156,7 @@ class Peer:
         text = f"{post.title}\n{post.text}"
         language = self.detector.detect_language_of(post.text)
         found = sorted({number for _, number in self.automaton.iter(text.lower())})
-        sketch = MinHash(num_perm=64)
+        sketch = MinHash()
         words = post.text.lower().split()
         sketch.update_batch([" ".join(words[i : i + 3]).encode() for i in range(max(1, len(words) - 2))])
         copies = self.near.query(sketch)
