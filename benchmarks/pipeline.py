@@ -1,9 +1,9 @@
 """The whole way of a post, side by side with a pipeline of known good parts, in one run on one core.
 
-Lyhord: intake (language, matching against 10,000 queries, pseudonym, redaction, near-duplicate check, storing with
-full-text index), scoring, counting: the production code, in batches of 500. Peer: lingua (six languages) +
-pyahocorasick (10,000 words) + vaderSentiment + datasketch MinHash LSH + SQLite with FTS5, in batches of 500; libraries at their defaults. Same posts,
-each about at least one brand. The first batch of each side is not measured.
+Lyhord: intake (language, matching against 10,000 queries, pseudonym, redaction, near-duplicate check, score, storing with
+full-text index) and counting: the production code, in batches of 500. Peer: lingua (six languages) + pyahocorasick (10,000
+words) + vaderSentiment + datasketch MinHash LSH + SQLite with FTS5, in batches of 500; libraries at their defaults. Same
+posts, each about at least one brand. The first batch of each side is not measured.
 
     python -m benchmarks.pipeline --posts 4000 --json
 """
