@@ -1,5 +1,5 @@
 """What the stages need from outside, as protocols. Implementations live in `listener.ledger`, `listener.archive`,
-`workers.scoring`, `alerts`; each is chosen once, at the top. Fakes for tests ship in `listener.testing`."""
+`workers.scoring`, `alerts`; each is chosen once, at the top."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
