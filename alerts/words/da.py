@@ -53,7 +53,7 @@ DA = Words(
     marked="Mærket som {verdict}.",
     verdicts={"useful": "nyttigt", "noise": "støj", "known cause": "kendt årsag"},
     level="Niveau: {severity}.",
-    severities=("hold øje", "vurdér", "løft", "krise"),
+    severities=("hold øje", "vurdér", "eskalér", "krise"),
     open_console="Åbn i Lyhord",
     channels={
         "forum": "fora",

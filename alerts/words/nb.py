@@ -53,7 +53,7 @@ NB = Words(
     marked="Merket som {verdict}.",
     verdicts={"useful": "nyttig", "noise": "støy", "known cause": "kjent årsak"},
     level="Nivå: {severity}.",
-    severities=("følg med", "vurder", "løft", "krise"),
+    severities=("følg med", "vurder", "eskaler", "krise"),
     open_console="Åpne i Lyhord",
     channels={
         "forum": "forum",

@@ -53,7 +53,7 @@ NN = Words(
     marked="Merkt som {verdict}.",
     verdicts={"useful": "nyttig", "noise": "støy", "known cause": "kjend årsak"},
     level="Nivå: {severity}.",
-    severities=("følg med", "vurder", "løft", "krise"),
+    severities=("følg med", "vurder", "eskaler", "krise"),
     open_console="Opne i Lyhord",
     channels={
         "forum": "forum",

@@ -53,7 +53,7 @@ SV = Words(
     marked="Märkt som {verdict}.",
     verdicts={"useful": "användbart", "noise": "brus", "known cause": "känd orsak"},
     level="Nivå: {severity}.",
-    severities=("bevaka", "granska", "lyft", "kris"),
+    severities=("bevaka", "granska", "eskalera", "kris"),
     open_console="Öppna i Lyhord",
     channels={
         "forum": "forum",

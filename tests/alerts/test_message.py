@@ -69,7 +69,7 @@ def test_the_alert_in_swedish() -> None:
         "  ”Har Fjelltele tömt mitt konto? Snälla svara nån.” – inkorgen, 02:52 · forum.example ↗",
         "  ”dubbeldragning här me, banken säger vänta 3 dagar” – forum, 02:58 · forum.example ↗",
         "Hörda källor: 18 av 19 (Trafikforum: tyst sedan 00:40).",
-        "Nivå: lyft. Ingen har tagit hand om det än.",
+        "Nivå: eskalera. Ingen har tagit hand om det än.",
         "Öppna i Lyhord: http://127.0.0.1:8642/incidents/1 · Kibana: https://kibana.example/app/1",
     ]
 
