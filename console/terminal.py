@@ -67,6 +67,11 @@ def local(moment: datetime | None, zone: str) -> str:
     return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M") if moment else "–"
 
 
+def counted(number: int, what: str) -> str:
+    """`1 page`, `2,000 pages`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def progress(*, counted: bool = False) -> Progress:
     """A progress display on standard error. `counted`: with a bar, because the end is known."""
     columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}")]

@@ -9,7 +9,7 @@ import typer
 from rich.progress import Progress, TaskID
 
 from console.commands.common import ConfigOption, JsonOption, opened
-from console.terminal import progress, remark, say, say_json
+from console.terminal import counted, progress, remark, say, say_json
 from listener.errors import ConfigError
 from listener.ports import Run, RunState, Tally
 from workers import stages
@@ -101,7 +101,9 @@ def _start(
 
 
 def _so_far(tally: Tally) -> str:
-    return f"{tally.pages} pages, {tally.posts} posts, {tally.new} new mentions"
+    return (
+        f"{counted(tally.pages, 'page')}, {counted(tally.posts, 'post')}, {counted(tally.new, 'new mention')}"
+    )
 
 
 def _report(source_id: str, run: Run | None, tally: Tally, *, json_lines: bool) -> bool:
@@ -131,10 +133,8 @@ def _report(source_id: str, run: Run | None, tally: Tally, *, json_lines: bool) 
         say_json({"source": source_id, "state": run.state, **counts, "reason": run.reason})
         return bad
     changes = f"{tally.new} new, {tally.edited} edited, {tally.deleted} deleted"
-    say(
-        f"{source_id}: {tally.pages} pages, {tally.posts} posts, {tally.mentions} mentions ({changes})",
-        attention=bad,
-    )
+    read = f"{counted(tally.pages, 'page')}, {counted(tally.posts, 'post')}, {counted(tally.mentions, 'mention')}"
+    say(f"{source_id}: {read} ({changes})", attention=bad)
     if run.reason:
         say(f"  {run.reason}", attention=True)
     return bad
