@@ -3,6 +3,8 @@
 import hmac
 from collections.abc import Callable
 
+from listener.query import normal_author
+
 Pseudonymise = Callable[[str, str], str]
 """(source id, native author) → pseudonym; "" → ""."""
 
@@ -18,7 +20,7 @@ def pseudonymiser(key: bytes) -> Pseudonymise:
     What comes out is still personal data (GDPR)."""
 
     def pseudonymise(source: str, author: str) -> str:
-        name = author.strip().lstrip("@").casefold()
+        name = normal_author(author)
         if not name:
             return ""
         return _base32(hmac.digest(key, f"{source}\0{name}".encode("utf-8", "surrogatepass"), "sha256"))
