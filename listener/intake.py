@@ -17,7 +17,7 @@ from listener.mention import UNDETERMINED, Mention, Score
 from listener.ports import Added, Archive, Batch, IdentifyLanguage, Ledger, Scorer, Tally, Tombstones
 from listener.post import Post, post_id
 from listener.pseudonym import Pseudonymise
-from listener.query import Document, Matcher, normal_author, parse
+from listener.query import Document, Matcher, parse
 from listener.redaction import redact
 
 DELETED_UPSTREAM = "deleted upstream"
@@ -58,8 +58,8 @@ def matched_brands(post: Post, source: Source, language: str, tools: Tools) -> t
 def _listens_to(brand: Brand, post: Post, language: str) -> bool:
     if brand.languages and language != UNDETERMINED and language not in brand.languages:
         return False
-    author = normal_author(post.author) if brand.accounts else ""
-    return not author or author not in {normal_author(account) for account in brand.accounts}
+    author = post.author.lstrip("@").casefold() if brand.accounts else ""
+    return not author or author not in {account.lstrip("@").casefold() for account in brand.accounts}
 
 
 @lru_cache(maxsize=4096)

@@ -3,8 +3,6 @@
 import hmac
 from collections.abc import Callable
 
-from listener.query import normal_author
-
 Pseudonymise = Callable[[str, str], str]
 """(source id, native author) → pseudonym; "" → ""."""
 
@@ -20,7 +18,7 @@ def pseudonymiser(key: bytes) -> Pseudonymise:
     What comes out is still personal data (GDPR)."""
 
     def pseudonymise(source: str, author: str) -> str:
-        name = normal_author(author)
+        name = author.strip().lstrip("@").casefold()
         if not name:
             return ""
         return _base32(hmac.digest(key, f"{source}\0{name}".encode("utf-8", "surrogatepass"), "sha256"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts.delivery import Notifier
@@ -16,7 +16,6 @@ from listener.intake import Tools
 from listener.ledger import open_ledger
 from listener.ports import Archive, Ledger, Scorer
 from listener.pseudonym import pseudonymiser
-from workers.clock import utc_now
 from workers.scoring import open_scorer
 from workers.scoring.language import identify
 
@@ -56,6 +55,10 @@ class Runtime:
     def close(self) -> None:
         self.archive.close()
         self.ledger.close()
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def open_runtime(

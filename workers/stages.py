@@ -1,13 +1,14 @@
 """The stages of the flow, as plain functions: each pulls its own work from ledger and archive, so it can be run twice, alone, or
 again after a crash. The Celery tasks and the command line call these and nothing else."""
 
+import json
 import logging
 import os
 import secrets
 import socket
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,10 +23,10 @@ from listener.errors import StoreError
 from listener.health import Health
 from listener.incident import Act, Incident
 from listener.intake import expire
-from listener.ports import Archive, Run, RunState, Scorer
+from listener.mention import Mention
+from listener.ports import Archive, Run, RunState, Scorer, Tally
 from listener.query import Query, parse
 from spiders.runner import Limits, run
-from workers.progress import forget_progress, read_progress
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -99,14 +100,42 @@ def collect(
         done.set()
         keeper.join()
     # True only when the child did not get so far as to write its own end.
-    counted = replace(read_progress(runtime.ledger, run_id), error=left.reason or "ended without a word")
-    runs.finish(run_id, owner=owner, now=runtime.clock(), tally=counted)
+    runs.finish(
+        run_id,
+        owner=owner,
+        now=runtime.clock(),
+        tally=_progress(runtime, run_id, error=left.reason or "ended without a word"),
+    )
     return runs.get(run_id)
 
 
 def _keep_lease(runtime: Runtime, run_id: int, owner: str, done: threading.Event) -> None:
     while not done.wait(LEASE.total_seconds() / 3):
         runtime.ledger.runs.extend(run_id, owner=owner, until=runtime.clock() + LEASE)
+
+
+def progress_key(run_id: int) -> str:
+    return f"progress:{run_id}"
+
+
+def tally_text(tally: Tally) -> str:
+    """The counts of a tally as JSON, for `progress_key`."""
+    return json.dumps(
+        {
+            key: value
+            for key, value in asdict(tally).items()
+            if isinstance(value, int) and not isinstance(value, bool)
+        }
+    )
+
+
+def progress(runtime: Runtime, run_id: int) -> Tally:
+    """What a running crawl has counted so far."""
+    return _progress(runtime, run_id, error="")
+
+
+def _progress(runtime: Runtime, run_id: int, *, error: str) -> Tally:
+    return Tally(**json.loads(runtime.ledger.noted(progress_key(run_id)) or "{}"), error=error)
 
 
 # ------------------------------------------------------------------------------------------------ score
@@ -118,8 +147,13 @@ def score_pending(archive: Archive, scorer: Scorer, *, limit: int = SCORE_BATCH)
     mentions = archive.unscored(limit)
     if not mentions:
         return 0
-    scores = scorer.score([(mention.text, mention.language) for mention in mentions])
+    scores = scorer.score([(scored_text(mention), mention.language) for mention in mentions])
     return archive.save_scores({m.id: (m.revision, score) for m, score in zip(mentions, scores, strict=True)})
+
+
+def scored_text(mention: Mention) -> str:
+    """What is scored: the author's own words. A thread's title was mostly written by another."""
+    return mention.text
 
 
 def score_all(runtime: Runtime) -> int:
@@ -193,14 +227,15 @@ def detect(runtime: Runtime) -> list[Incident]:
 
 def _reading_for_the_first_time(runtime: Runtime) -> bool:
     runs = runtime.ledger.runs
-
-    def is_first(source: Source) -> bool:
+    for source in runtime.config.sources:
         newest = next(iter(runs.latest(source.id)), None)
-        state = runs.state(source.id)
-        under_way = newest is not None and newest.state in {RunState.QUEUED, RunState.RUNNING}
-        return under_way and state.last_ok_at is None and state.failures == 0
-
-    return any(is_first(source) for source in runtime.config.sources)
+        if (
+            newest
+            and newest.state in {RunState.QUEUED, RunState.RUNNING}
+            and runs.state(source.id).last_ok_at is None
+        ):
+            return runs.state(source.id).failures == 0
+    return False
 
 
 def render(runtime: Runtime, incident: Incident) -> Message:
@@ -235,7 +270,7 @@ def waiting_runs(runtime: Runtime) -> list[int]:
 def tidy(runtime: Runtime) -> None:
     """Delete what was kept long enough, old runs, quotes of what was erased, and copies of messages."""
     for run_id in runtime.ledger.runs.prune(runtime.clock() - RUNS_KEPT):
-        forget_progress(runtime.ledger, run_id)
+        runtime.ledger.note(progress_key(run_id), "")
     expire(runtime.archive, runtime.ledger.tombstones, now=runtime.clock())
     _unquote_erased(runtime)
     remove_copies(runtime.ledger.outbox, runtime.ledger.incidents, runtime.notifier)

@@ -15,8 +15,7 @@ from listener.config import Config
 from listener.errors import ConfigError, LyhordError
 from listener.ledger import open_ledger
 from spiders.registry import check_options
-from workers.clock import utc_now
-from workers.runtime import open_notifier
+from workers.runtime import open_notifier, utc_now
 
 
 def check(config: ConfigOption = None, json_lines: JsonOption = False) -> None:

@@ -21,7 +21,6 @@ from listener.settings import Secrets, parse_config
 from tests.alerts.fakes import incident, quote
 from tests.contract.archive_samples import make_mention
 from workers import stages
-from workers.progress import read_progress, write_progress
 from workers.runtime import Runtime
 from workers.scoring import open_scorer
 
@@ -160,12 +159,11 @@ def test_a_run_whose_process_died_is_found_again(runtime: Runtime, clock: Clock)
 def test_old_runs_are_forgotten_with_their_progress(runtime: Runtime, clock: Clock) -> None:
     read_once(runtime, clock, Tally(pages=3))
     (run,) = runtime.ledger.runs.latest("forum")
-    write_progress(runtime.ledger, run.id, Tally(pages=3))
-    assert read_progress(runtime.ledger, run.id) == Tally(pages=3)
+    runtime.ledger.note(stages.progress_key(run.id), stages.tally_text(Tally(pages=3)))
     clock.now += timedelta(days=91)
     stages.tidy(runtime)
     assert runtime.ledger.runs.latest("forum") == []
-    assert read_progress(runtime.ledger, run.id) == Tally()
+    assert runtime.ledger.noted(stages.progress_key(run.id)) == ""
 
 
 def test_scoring_takes_what_has_no_score_and_only_once(runtime: Runtime) -> None:
@@ -218,20 +216,6 @@ def test_a_source_that_cannot_be_read_does_not_keep_the_others_from_being_judged
     assert len(stages.plan_due(runtime)) == 1
     stages.detect(runtime)
     assert judged == ["worry"]
-
-
-def test_a_source_that_fails_does_not_hide_that_another_is_read_for_the_first_time(
-    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    judged: list[str] = []
-    monkeypatch.setattr(stages, "watch", lambda rule, **_: judged.append(rule.id))
-    read_once(runtime, clock, Tally(error="404"))
-    clock.now += 24 * HOUR
-    second = replace(runtime.source("forum"), id="second")
-    both = replace(runtime, config=replace(runtime.config, sources=(runtime.source("forum"), second)))
-    assert len(stages.plan_due(both)) == 2
-    stages.detect(both)
-    assert judged == []
 
 
 def test_an_act_is_recorded_applied_and_shown(runtime: Runtime, wall: Wall) -> None:
