@@ -1,190 +1,293 @@
-"""Which language is it? Common words and spellings first, then CLD2, and py3langid for what is still open. Pure.
+"""Which language is it? A linear model over words, strings of letters and pairs of words; when unsure, CLD2 has a vote. Pure.
 
-Short Nordic texts are told apart by their small words: `inte`, `ikke` and `ikkje` say more than any statistics of letters.
-`identify` answers one of LANGUAGES or `und`; what is in another language, or has no letters, is `und`.
+A text is cut into words; what a word adds to the seven answers (six languages, and another one) is the same in every
+text, so it is worked out once and remembered. Sums are whole numbers: a text gets the same answer alone and among others.
+Letters keep their marks (`å`, `ä`, `æ`, `ø`), as these tell the languages apart. What no answer explains well is `und`:
+other languages, texts without letters, and texts of two languages that are not neighbours.
 """
 
+import io
+import json
+import math
 import re
+import threading
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pycld2
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from listener.mention import LANGUAGES, UNDETERMINED
-from listener.text import tokenise
 
-_LOOKED_AT = 600
-_NOT_TEXT = re.compile(r"https?://\S+|[#@]\w+")
-_UNIT, _FIELD_BITS = 300, 24
-"""A vote is counted in units of 1/300, in a field of 24 bits for each language."""
-_CERTAIN, _CLEAR_LEAD = 2 * _UNIT, 1.2 * _UNIT
-"""Votes of the first, and its lead before the second, with which words alone decide."""
-_SHARE = 0.22 * _UNIT
-"""Votes per word that a text in one of our languages has at least; with fewer, CLD2 may say that it is in another one."""
-_CLEAR_LEAD_WITH_CLD2 = 1 * _UNIT
-"""Lead with which words, spellings and CLD2 together decide."""
-_FEW_WORDS = 4
-"""Shorter texts are no evidence for a language that we do not read."""
+Numbers = npt.NDArray[np.uint32]
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
 
-_COMMON_WORDS = {
-    "sv": """
-        och jag är inte att det för på mig också från någon nån något nåt några mycket ett en ska skulle
-        kan har hade hos eller efter när vad hur varför bara bli blev blir blivit sedan sen helt än alla
-        ni er era ert dom de dem sig detta denna dessa där här inget inga ingen aldrig mer igen väl ju
-        fått får tack av nu till vi man som men om med han hon den ut upp in så var vara varit finns
-        kommer kom måste vill göra gör gjort säger sa sagt köpt köpa jobba bra dåligt dålig väldigt
-        ganska även redan fortfarande kanske min mitt mina din vår vårt våra oss honom henne mellan utan
-        under över innan före eftersom både varje samma andra annan annat ens vem vilken vilket vilka åt
-        igår idag imorgon dag dagar veckor gång gånger år pengar bättre sämre sämst bäst går gick gå ha
-        få se ser tycker tror vet fick inne nej ja hej ringt ringa skriver skickat fungerar funkar svar
-        folk bolag hela någonsin ännu åka äta
-        """,
-    "nb": """
-        og jeg er ikke at det for på meg også fra noen noe mye et en skal skulle kan har hadde hos eller
-        etter når hva hvordan hvorfor bare bli ble blir blitt siden helt enn alle dere deres de dem seg
-        dette denne disse der her ingen aldri mer igjen vel jo fått får takk av nå til vi man som men om
-        med han hun den ut opp inn så var være vært finnes kommer kom måtte må vil gjøre gjør gjort sier
-        sa sagt kjøpt kjøpe jobbe bra dårlig veldig ganske selv allerede fortsatt kanskje min mitt mine
-        din vår vårt våre oss ham henne mellom uten under over før fordi både hver samme andre annen
-        annet hvem hvilken hvilket hvilke i går dag dager uker gang ganger år penger bedre verre verst
-        best gikk gå ha få se ser synes tror vet fikk inne nei ja hei ringt ringe skriver sendt fungerer
-        virker svar folk selskap hele noensinne ennå ei å fram mot hvis slik sånn gjennom dersom
-        fremdeles kunne ville ettersom mens
-        """,
-    "nn": """
-        og eg er ikkje at det for på meg også frå nokon noko nokre mykje eit ein ei skal skulle kan har
-        hadde hos eller etter når kva korleis kvifor berre bli vart blei blir blitt vorte sidan heilt enn
-        alle de dykk dei seg dette denne desse der her ingen aldri meir igjen vel jo fått får takk av no
-        til vi me man som men om med han ho den ut opp inn så var vere vore finst kjem kom måtte må vil
-        gjere gjer gjort seier sa sagt kjøpt kjøpe jobbe bra dårleg veldig ganske sjølv allereie framleis
-        kanskje min mitt mine din vår vårt våre oss henne mellom utan under over før fordi både kvar same
-        andre annan anna kven i går dag dagar veker gong gonger år pengar betre verre verst best gjekk gå
-        ha få sjå ser synest trur veit fekk inne nei ja hei ringt ringje skriv sendt fungerer verkar svar
-        folk selskap heile nokosinne enno å fram mot viss slik gjennom dersom kunne ville medan dykkar
-        båe åleine korfor litt saman noregs vera gjera koma nokolunde
-        """,
-    "da": """
-        og jeg er ikke at det for på mig også fra nogen noget nogle meget et en skal skulle kan har havde
-        hos eller efter når hvad hvordan hvorfor bare bliver blive blev blevet siden helt end alle jer
-        jeres i de dem sig dette denne disse der her ingen aldrig mere igen vel jo fået får tak af nu til
-        vi man som men om med han hun den ud op ind så var være været findes kommer kom måtte må vil gøre
-        gør gjort siger sagde sagt købt købe arbejde godt dårligt dårlig ret selv allerede stadig måske
-        min mit mine din vores os ham hende mellem uden under over før fordi både hver samme andre anden
-        andet hvem hvilken hvilket hvilke går dag dage uger gang gange år penge bedre værre værst bedst
-        gik gå have ha få se ser synes tror ved fik inde nej ja hej ringet ringe skriver sendt fungerer
-        virker svar folk selskab hele nogensinde endnu hvis sådan gennem kunne ville mens ligesom igennem
-        mod frem lige dog bruge uge blot kroner heller
-        """,
-    "fi": """
-        ja on ei että en hän oli ovat mutta kun niin myös jos kuin nyt tai vain olen minä sinä me te he
-        mitä joka ole mun tämä ollut sitä vielä oon oo sun mä sä mikä miten miksi kaikki siitä onko voi
-        minun teidän kukaan koskaan kiitos olla olisi olin olit olemme eivät emme ette et se sen siinä
-        siellä täällä tuo tuon nämä ne niitä heidän meidän meille minulle mulle sinulle teille meiltä
-        minua itse sitten ennen jälkeen kanssa ilman asti vaan vaikka koska kuinka missä milloin kuka
-        ketä paljon hyvä hyvin huono huonosti aina taas enää ihan tosi kyllä joku jotain mitään yksi
-        kaksi uusi pitää pitäisi täytyy saa saanut sai tulee tuli tullut menee meni käy tehdä teki tehnyt
-        sanoi sanoo päivä päivää viikko viikkoa vuotta rahat rahaa asiakas asiakaspalvelu edes eikä eli
-        ehkä hei joo juuri kohti yli alle noin sekä toimii toimi jo lisäksi muut muuta samaa näin oma
-        omaa kerran kertaa ainoa liian
-        """,
-    "en": """
-        and is not the it also from someone have when what how why been was since you your them this
-        there something nothing never again thanks my of to in that for on with as at by they we are be
-        but or if so no can will would could should has had do does did i an a his her
-        she he its our us me who which where than then just only very too much many more most some any
-        all out up about into after before over still now here get got getting go going went come came
-        make made know think say said says time day days week weeks year years money good bad better
-        worse best worst people company service customer because while even every each other another same
-        own through during without between yes hello please anyone nobody everyone those these their were
-        am im ive dont doesnt cant wont want need really back off new one two first last ever yet hope
-        love like
-        """,
-}  # fmt: skip
-
-_SPELLINGS = {
-    "sv": "ä ö ck ätt ör ning tj kän skj",
-    "nb": "ø æ øy ei kj gj eie sjon hv ekk",
-    "nn": "ø æ øy ei kj gj kv leg gje ein heit sjon eik",
-    "da": "ø æ øj ej hv igt øb æv tion ede",
-    "fi": "ä ö aa uu ii yy ää öö ee ssa ssä lla llä kk tt uo yö ie ksi sta stä",
-    "en": "th wh ough ea sh ly",
-}  # fmt: skip
-"""Letters that are frequent in a language and rare in the others."""
-_SPELLING_WEIGHT = 0.6
+ANSWERS = (*LANGUAGES, UNDETERMINED)
+MODEL = Path(__file__).parent / "data" / "languages.npz"
+KINDS = 8
+"""The last three bits of a piece's number tell its kind: 1 to 5 the length of a string of letters, then these."""
+_WORD, _PAIR = 6, 7
+LOOKED_AT = 600
+"""Characters of a text that are read."""
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+|[#@]\w+")
+_WORDS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_REPEATED = re.compile(r"(.)\1{2,}")
+_LETTERS_READ, _LONGEST = 24, 5
+_LAST_LATIN = "\u024f"
+_REMEMBERED, _AT_ONCE = 60_000, 15_000
+"""Words: about 3 MB, and those of one round."""
+_NEIGHBOURS = [LANGUAGES.index(language) for language in ("sv", "nb", "nn", "da")]
+"""A short text may well be right in several of these; it still gets the best of them."""
+_IS_NEIGHBOUR = np.isin(np.arange(len(ANSWERS)), _NEIGHBOURS)
+_CLD2 = {language: at for at, language in enumerate(LANGUAGES)} | {"no": LANGUAGES.index("nb")}
+_LEAST_SURE = 0.45
+"""Share of the probability that a language, or the neighbours together, must have."""
+_USUAL = np.array([{"nb": 0.3, "nn": -0.3}.get(answer, 0.0) for answer in ANSWERS])
+"""Most Norwegian is bokmål, so a text that might be either is."""
+_UNSURE = 2.0
+"""Lead in log-odds under which CLD2 is asked: one text in ten."""
+_VOTE, _VOTE_FOR_OTHER = 1.0, 1.5
+"""What CLD2's vote adds. It has read more of other languages than our model."""
+_PRIOR_TAKES, _PRIOR_ADDS = -1.0, 1.5
+"""At most, in log-odds."""
+_PRIOR_FLOOR = 0.01
+"""Share of a language that a prior does not name."""
 
 
-def _packed(table: dict[str, str], weight: float = 1.0) -> dict[str, int]:
-    """word → its votes: a word of one language alone tells much, one of several little.
-
-    The votes for the six languages stand in one integer, so that adding up the words of a text is one sum."""
-    owners: dict[str, set[int]] = {}
-    for language, words in table.items():
-        for word in words.split():
-            owners.setdefault(word, set()).add(LANGUAGES.index(language) * _FIELD_BITS)
-    return {
-        word: sum(round(weight * _UNIT / len(found)) << field for field in found)
-        for word, found in owners.items()
-        if len(found) < len(table)
-    }
+def split(text: str) -> list[str]:
+    """The words, in small letters. Addresses, names of accounts and tags are left out."""
+    return _WORDS.findall(_plain(text).lower())
 
 
-_VOTES = _packed(_COMMON_WORDS)
-_LETTERS = list(_packed(_SPELLINGS, _SPELLING_WEIGHT).items())
-_FIELDS = range(0, len(LANGUAGES) * _FIELD_BITS, _FIELD_BITS)
-_MASK = (1 << _FIELD_BITS) - 1
-_PLACES = {language: at for at, language in enumerate(LANGUAGES)} | {"no": LANGUAGES.index("nb")}
-"""By the names that CLD2 and py3langid give."""
+def _plain(text: str) -> str:
+    text = text[:LOOKED_AT]
+    if "@" in text or "#" in text or "://" in text or "www." in text:
+        return _ADDRESS.sub(" ", text)
+    return text
 
 
-def identify(text: str) -> str:
-    """Never raises. Some 10 µs when words are sure, 25 µs with CLD2, 200 µs when neither is."""
-    plain = text[:_LOOKED_AT]
-    if "#" in plain or "@" in plain or "http" in plain:
-        plain = _NOT_TEXT.sub(" ", plain)
-    words = tokenise(plain).words
-    packed = sum(map(_VOTES.get, words, repeat(0)))
-    votes = _unpacked(packed)
-    *_, second, first = sorted(votes)
-    if first >= max(_CERTAIN, _SHARE * len(words)) and first - second >= _CLEAR_LEAD:
-        return LANGUAGES[votes.index(first)]
-    if not any(map(str.isalpha, words)):
-        return UNDETERMINED
-    plain = plain.lower()
-    packed += sum([votes for letters, votes in _LETTERS if letters in plain])
-    return _by_statistics(plain, _unpacked(packed), len(words))
+def pieces(word: str) -> list[int]:
+    """Numbers of what it is made of: itself first, then its strings of 1 to 5 letters."""
+    plain = _REPEATED.sub(r"\1\1", word).replace("’", "'")
+    framed = f"<{plain[:_LETTERS_READ]}>"
+    found = [_number(plain.encode("utf-8", "surrogatepass"), _WORD)]
+    letters = framed.encode("utf-8", "surrogatepass")
+    starts = [0]
+    for letter in framed:
+        starts.append(starts[-1] + (1 if letter < "\x80" else len(letter.encode("utf-8", "surrogatepass"))))
+    for length in range(1, _LONGEST + 1):
+        found += [
+            zlib.crc32(letters[start:end]) & -KINDS | length
+            for start, end in zip(starts, starts[length:], strict=False)
+        ]
+    return found
 
 
-def _unpacked(packed: int) -> list[float]:
-    """In the order of LANGUAGES."""
-    return [packed >> field & _MASK for field in _FIELDS]
+def _number(name: bytes, kind: int) -> int:
+    return zlib.crc32(name) & -KINDS | kind
 
 
-def _by_statistics(plain: str, votes: list[float], size: int) -> str:
-    code = _cld2(plain)
-    if code in _PLACES:
-        votes[_PLACES[code]] += _UNIT if size >= _FEW_WORDS else _UNIT / 2
-    elif size >= _FEW_WORDS and max(votes) < _SHARE * size:
-        return UNDETERMINED
-    *_, second, first = sorted(votes)
-    if first - second < _CLEAR_LEAD_WITH_CLD2:
-        guess, probability = _identifier().classify(plain)
-        votes[_PLACES[guess]] += 1.5 * _UNIT * float(probability)
-    return LANGUAGES[votes.index(max(votes))]
+def pairs(words: Numbers) -> Numbers:
+    """Numbers of the pairs of neighbours, one fewer than words; order matters. Multiplications of 64 bits wrap around."""
+    mixed = words[:-1].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + words[1:].astype(np.uint64)
+    mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    return ((mixed >> np.uint64(32)).astype(np.uint32) & np.uint32(2**32 - KINDS)) | np.uint32(_PAIR)
 
 
-def _cld2(plain: str) -> str:
-    """CLD2's best guess, `un` when it has none."""
-    try:
-        _, _, details = pycld2.detect(plain.encode("utf-8", "ignore"), isPlainText=True, bestEffort=True)
-    except pycld2.error:
-        return "un"
-    return str(details[0][1])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """`numbers`: F numbers of pieces and pairs, ascending; `weights`: F + KINDS × 7 in steps of `scale`, the last rows for
+    unknown pieces of each kind; `biases`: 7.
+
+    An answer's log-odds are scale × (sum of its weights) / sqrt(number of pieces) + bias."""
+
+    numbers: Numbers
+    weights: npt.NDArray[np.int8]
+    scale: float
+    biases: Floats
+
+    def stored(self) -> bytes:
+        """As a file: the same bytes for the same numbers."""
+        told = json.dumps({"scale": self.scale, "answers": ANSWERS}, sort_keys=True).encode()
+        file = io.BytesIO()
+        np.savez(
+            file,
+            allow_pickle=False,
+            numbers=self.numbers,
+            weights=self.weights,
+            biases=self.biases,
+            settings=np.frombuffer(told, np.uint8),
+        )
+        return file.getvalue()
+
+    @classmethod
+    def load(cls, path: Path = MODEL) -> "Model":
+        """Raises OSError for a missing file, KeyError or ValueError for one that is none of ours."""
+        with np.load(path, allow_pickle=False) as file:
+            settings: dict[str, Any] = json.loads(file["settings"].tobytes())
+            if tuple(settings["answers"]) != ANSWERS:
+                raise ValueError(f"{path.name}: made for {settings['answers']}; want a model for {ANSWERS}")
+            return cls(
+                numbers=file["numbers"],
+                weights=file["weights"],
+                scale=settings["scale"],
+                biases=file["biases"],
+            )
+
+    def find(self, numbers: Numbers) -> Places:
+        """The row of each number; of an unknown one, its kind's."""
+        at = np.searchsorted(self.numbers, numbers).clip(max=len(self.numbers) - 1)
+        unknown = len(self.numbers) + (numbers & np.uint32(KINDS - 1)).astype(np.intp)
+        return np.where(self.numbers[at] == numbers, at, unknown)
+
+
+class Identifier:
+    """Identifies with a model. Threads take turns."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._turn = threading.Lock()
+        self._memory = _Memory(model)
+
+    def identify(
+        self, texts: Sequence[str], priors: Sequence[Mapping[str, float] | None] | None = None
+    ) -> list[str]:
+        """One of ANSWERS for each. Never raises for any text."""
+        if priors is not None and len(priors) != len(texts):
+            raise ValueError(
+                f"identify: {len(texts)} texts and {len(priors)} priors; want one for each, or none"
+            )
+        answers = [UNDETERMINED] * len(texts)
+        words: list[str] = []
+        starts: list[int] = []
+        places: list[int] = []
+        for place, text in enumerate(texts):
+            if found := split(text):
+                starts.append(len(words))
+                places.append(place)
+                words += found
+            if places and (len(words) > _AT_ONCE or place == len(texts) - 1):
+                odds = self.odds(words, starts)
+                _second_look(odds, [texts[its] for its in places])
+                if priors is not None:
+                    _weigh(odds, [priors[its] for its in places])
+                for its, answer in zip(places, _chosen(odds), strict=True):
+                    answers[its] = answer
+                words, starts, places = [], [], []
+        return answers
+
+    def odds(self, words: list[str], starts: list[int]) -> Floats:
+        """Texts × 7 log-odds; a text begins at each of `starts` and has a word at least."""
+        begin = np.array(starts, np.intp)
+        with self._turn:
+            if len(self._memory) > _REMEMBERED:
+                self._memory = _Memory(self._model)
+            memory = self._memory
+            memory.learn(words)
+            rows = np.fromiter(map(memory.__getitem__, words), np.intp, len(words))
+            sums, sizes = memory.sums[rows], memory.sizes[rows]
+        joined = self._model.find(pairs(memory.words[rows]))
+        joined[begin[1:] - 1] = len(self._model.numbers)
+        sums[:-1, :-1] += self._model.weights[joined]
+        total = np.add.reduceat(sums, begin)
+        size = np.add.reduceat(sizes, begin)
+        odds = total[:, :-1] * (self._model.scale / np.sqrt(size[:, None])) + self._model.biases + _USUAL
+        # A text mostly in letters that none of the six is written in is none of the six.
+        odds[2 * total[:, -1] > size, :-1] = -np.inf
+        return np.asarray(odds)
+
+
+def _second_look(odds: Floats, texts: Sequence[str]) -> None:
+    """Adds CLD2's vote to the log-odds of the texts whose best two answers are close."""
+    best = np.partition(odds, -2, axis=1)[:, -2:]
+    for row in np.flatnonzero(best[:, 1] - best[:, 0] < _UNSURE).tolist():
+        try:
+            found = pycld2.detect(
+                _plain(texts[row]).encode("utf-8", "ignore"), isPlainText=True, bestEffort=True
+            )
+        except pycld2.error:
+            continue
+        code = found[2][0][1]
+        if code in _CLD2:
+            odds[row, _CLD2[code]] += _VOTE
+        elif code != "un":
+            odds[row, ANSWERS.index(UNDETERMINED)] += _VOTE_FOR_OTHER
+
+
+def _weigh(odds: Floats, priors: Sequence[Mapping[str, float] | None]) -> None:
+    """Adds to the log-odds of each text what its prior says: nothing to a language of average share, nor to another one
+    unless it names `und`."""
+    even = 1 / len(LANGUAGES)
+    for row, prior in enumerate(priors):
+        if prior:
+            shares = [prior.get(answer, even if answer == UNDETERMINED else 0.0) for answer in ANSWERS]
+            within = [min(1.0, max(0.0, share)) for share in shares]
+            bonus = [math.log((share + _PRIOR_FLOOR) / (even + _PRIOR_FLOOR)) for share in within]
+            odds[row] += np.clip(bonus, _PRIOR_TAKES, _PRIOR_ADDS)
+
+
+def _chosen(odds: Floats) -> list[str]:
+    """The likeliest answer, where it is likely enough."""
+    best = odds.argmax(axis=1)
+    shares = np.exp(odds - odds.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    neighbours = shares[:, _NEIGHBOURS].sum(axis=1)
+    sure = np.where(_IS_NEIGHBOUR[best], neighbours, shares.max(axis=1)) >= _LEAST_SURE
+    return [
+        ANSWERS[its] if clear else UNDETERMINED
+        for its, clear in zip(best.tolist(), sure.tolist(), strict=True)
+    ]
+
+
+class _Memory(dict[str, int]):
+    """Word → its row in the tables, filled as words come. `sums`: weights of its pieces, and last their number when it is
+    not in Latin letters; `sizes`: how many pieces; `words`: its number."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self._model = model
+        room = _REMEMBERED + _AT_ONCE + LOOKED_AT
+        self.sums = np.zeros((room, len(ANSWERS) + 1), np.int32)
+        self.sizes = np.zeros(room, np.int32)
+        self.words = np.zeros(room, np.uint32)
+
+    def learn(self, words: Iterable[str]) -> None:
+        new = [word for word in dict.fromkeys(words) if word not in self]
+        if not new:
+            return
+        known = [pieces(word) for word in new]
+        sizes = np.fromiter(map(len, known), np.intp, len(new))
+        numbers = np.fromiter(chain.from_iterable(known), np.uint32, int(sizes.sum()))
+        begin = np.cumsum(sizes) - sizes
+        rows = slice(len(self), len(self) + len(new))
+        weights = self._model.weights[self._model.find(numbers)]
+        self.sums[rows, :-1] = np.add.reduceat(weights, begin, dtype=np.int32)
+        self.sums[rows, -1] = np.where([word[0] > _LAST_LATIN for word in new], sizes, 0)
+        self.sizes[rows] = sizes
+        self.words[rows] = numbers[begin]
+        self.update(zip(new, range(rows.start, rows.stop), strict=True))
 
 
 @lru_cache(maxsize=1)
-def _identifier() -> LanguageIdentifier:
-    """Knows our languages only: whether it is another one, CLD2 has said."""
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(["sv", "no", "nn", "da", "fi", "en"])
-    return identifier
+def _identifier() -> Identifier:
+    return Identifier(Model.load())
+
+
+def identify(text: str, prior: Mapping[str, float] | None = None) -> str:
+    """One of LANGUAGES, or `und`. `prior`: language → share of what its source or thread usually is; it decides what the
+    text leaves open. Never raises. Many texts: `identify_all` is several times faster."""
+    return identify_all((text,), (prior,))[0]
+
+
+def identify_all(
+    texts: Sequence[str], priors: Sequence[Mapping[str, float] | None] | None = None
+) -> list[str]:
+    """`identify` of each, in order; some 20 µs a text. Raises ValueError when there are not as many priors as texts."""
+    return _identifier().identify(texts, priors)
