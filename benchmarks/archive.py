@@ -18,7 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from listener.archive import open_archive
-from listener.mention import Mention, Score, Signal
+from listener.mention import Mention, Polarity, Score, Signal
 from listener.ports import Archive, Dimension, Where
 from listener.query import parse
 
@@ -80,7 +80,7 @@ def make_score(chance: random.Random) -> Score:
         complaint=complaint,
         is_anxious=anxiety > 0.9,
         is_complaint=complaint > 0.7,
-        is_negative=chance.random() > 0.6,
+        polarity=chance.choice(list(Polarity)),
         themes=("price",) if chance.random() < 0.3 else (),
         model="benchmark",
     )

@@ -13,7 +13,7 @@ import typer
 from console.terminal import remark
 from listener.errors import LyhordError
 
-COMMANDS = ("demo", "init", "check", "run", "collect", "score", "detect", "search", "erase")
+COMMANDS = ("demo", "init", "check", "run", "collect", "score", "rescore", "detect", "search", "erase")
 GROUPS = ("sources", "incidents")
 
 

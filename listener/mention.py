@@ -31,6 +31,14 @@ class Signal(StrEnum):
     VOLUME = "volume"
 
 
+class Polarity(StrEnum):
+    """The attitude of a text as a whole."""
+
+    NEGATIVE = "negative"
+    NEUTRAL = "neutral"
+    POSITIVE = "positive"
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """A word or phrase that decided a score. `about`: anxiety, complaint, sentiment or a theme; `weight`: signed, larger is
@@ -52,10 +60,14 @@ class Score:
     complaint: float
     is_anxious: bool
     is_complaint: bool
-    is_negative: bool
+    polarity: Polarity = Polarity.NEUTRAL
     themes: tuple[str, ...] = ()
     why: tuple[Reason, ...] = ()
     model: str
+
+    @property
+    def is_negative(self) -> bool:
+        return self.polarity is Polarity.NEGATIVE
 
     def __post_init__(self) -> None:
         if not (-1 <= self.sentiment <= 1 and 0 <= self.anxiety <= 1 and 0 <= self.complaint <= 1):

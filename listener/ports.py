@@ -78,6 +78,10 @@ class Archive(Protocol):
         """Mentions that have no score, oldest stored first."""
         ...
 
+    def outdated(self, model: str, limit: int, *, after: str = "") -> list[Mention]:
+        """Mentions whose score is of another model, oldest stored first; only those stored after the mention with id `after`."""
+        ...
+
     def save_scores(self, scores: Mapping[str, tuple[str, Score]]) -> int:
         """{mention id: (revision that was scored, score)}; a mention edited or erased meanwhile is passed over. Returns how
         many were saved."""

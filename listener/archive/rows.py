@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from listener.mention import THEMES, Mention, Reason, Score, Signal
+from listener.mention import THEMES, Mention, Polarity, Reason, Score, Signal
 from listener.query.document import normal_site
 
 FLAGS: Mapping[Signal, int] = {Signal.ANXIETY: 1, Signal.COMPLAINTS: 2, Signal.NEGATIVE: 4}
 """Bits of `mention.flags`. VOLUME has none: every mention counts."""
+_POSITIVE = 8
+"""The bit of a positive polarity; with neither this nor NEGATIVE it is neutral."""
 THEME_BITS: Mapping[str, int] = {theme: 1 << at for at, theme in enumerate(THEMES)}
 
 MICROSECOND = timedelta(microseconds=1)
@@ -116,6 +118,7 @@ def flag_bits(score: Score) -> int:
         score.is_anxious * FLAGS[Signal.ANXIETY]
         | score.is_complaint * FLAGS[Signal.COMPLAINTS]
         | score.is_negative * FLAGS[Signal.NEGATIVE]
+        | (score.polarity is Polarity.POSITIVE) * _POSITIVE
     )
 
 
@@ -162,6 +165,12 @@ def to_mention(row: Sequence[Any]) -> Mention:
     )
 
 
+def _polarity(flags: int) -> Polarity:
+    if flags & FLAGS[Signal.NEGATIVE]:
+        return Polarity.NEGATIVE
+    return Polarity.POSITIVE if flags & _POSITIVE else Polarity.NEUTRAL
+
+
 def _to_score(
     flags: int,
     language: str,
@@ -179,7 +188,7 @@ def _to_score(
         complaint=complaint,
         is_anxious=bool(flags & FLAGS[Signal.ANXIETY]),
         is_complaint=bool(flags & FLAGS[Signal.COMPLAINTS]),
-        is_negative=bool(flags & FLAGS[Signal.NEGATIVE]),
+        polarity=_polarity(flags),
         themes=tuple(themes.split()),
         why=tuple(Reason(*reason) for reason in json.loads(why)),
         model=model,

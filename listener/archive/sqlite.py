@@ -18,6 +18,9 @@ COUNT_SECONDS = 20.0
 
 _OF_KEYS = "WHERE m.key IN (SELECT value FROM json_each(?))"
 _UNSCORED = "WHERE m.flags IS NULL ORDER BY m.stored LIMIT ?"
+_OUTDATED = """
+    WHERE s.model <> ? AND m.stored > COALESCE((SELECT stored FROM mention WHERE id = ?), -1) ORDER BY m.stored LIMIT ?
+"""
 
 
 class SqliteArchive:
@@ -37,6 +40,12 @@ class SqliteArchive:
     def unscored(self, limit: int) -> list[Mention]:
         with self._database.reading() as connection:
             rows = connection.execute(f"{SELECT_MENTIONS} {_UNSCORED}", (max(limit, 0),)).fetchall()
+        return [to_mention(row) for row in rows]
+
+    def outdated(self, model: str, limit: int, *, after: str = "") -> list[Mention]:
+        with self._database.reading() as connection:
+            asked = (model, after, max(limit, 0))
+            rows = connection.execute(f"{SELECT_MENTIONS} {_OUTDATED}", asked).fetchall()
         return [to_mention(row) for row in rows]
 
     def save_scores(self, scores: Mapping[str, tuple[str, Score]]) -> int:

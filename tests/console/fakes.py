@@ -18,7 +18,7 @@ from listener.config import Brand, Config, Source
 from listener.errors import StoreError
 from listener.health import Condition
 from listener.incident import Act, Evidence, Incident, Level, Quote, State
-from listener.mention import Mention, Reason, Score, Signal
+from listener.mention import Mention, Polarity, Reason, Score, Signal
 from listener.ports import Archive, Dimension, Ledger, Where
 from listener.query import Document
 
@@ -128,8 +128,8 @@ def score_of(
     )
     return Score(
         language=language, sentiment=sentiment, anxiety=0.88 if anxious else 0.06, complaint=0.8 if complaint else 0.09,
-        is_anxious=anxious, is_complaint=complaint, is_negative=sentiment < -0.2, themes=(theme,) if theme else (),
-        why=why, model=MODEL,
+        is_anxious=anxious, is_complaint=complaint, polarity=Polarity.NEGATIVE if sentiment < -0.2 else Polarity.NEUTRAL,
+        themes=(theme,) if theme else (), why=why, model=MODEL,
     )  # fmt: skip
 
 

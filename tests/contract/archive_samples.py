@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from listener.mention import Mention, Reason, Score
+from listener.mention import Mention, Polarity, Reason, Score
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -49,7 +49,7 @@ def make_score(**changes: Any) -> Score:
         "complaint": 0.25,
         "is_anxious": True,
         "is_complaint": False,
-        "is_negative": True,
+        "polarity": Polarity.NEGATIVE,
         "themes": ("price", "availability"),
         "why": (Reason("anxiety", "orolig", 1.5),),
         "model": "words-1",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from listener.archive import open_archive
 from listener.errors import ConfigError, StoreError
-from listener.mention import Mention, Score, Signal
+from listener.mention import Mention, Polarity, Score, Signal
 from listener.ports import Added, Archive, Dimension, Where
 from listener.query import And, Document, Field, Near, Node, Not, Or, Phrase, Prefix, Query, Tag, Word, parse
 from tests.contract.archive_samples import (
@@ -252,6 +252,28 @@ def test_unscored_are_the_oldest_stored_first(archive: Archive) -> None:
     assert [mention.id for mention in archive.unscored(2)] == ids("b", "a")
     score(archive, archive.unscored(1)[0], make_score())
     assert [mention.id for mention in archive.unscored(10)] == ids("a", "c")
+
+
+def test_outdated_are_those_of_another_model_oldest_stored_first(archive: Archive) -> None:
+    archive.add([make_mention("b", published_at=NOON + DAY), make_mention("unscored")])
+    archive.add([make_mention("a"), make_mention("c"), make_mention("new", score=make_score(model="words-2"))])
+    for name in "abc":
+        score(archive, make_mention(name), make_score(model="words-1"))
+    first, second, third = ids("b", "a", "c")
+    assert [mention.id for mention in archive.outdated("words-2", 2)] == [first, second]
+    assert [mention.id for mention in archive.outdated("words-2", 2, after=second)] == [third]
+    assert [mention.id for mention in archive.outdated("words-1", 9)] == ids("new")
+    score(archive, make_mention("a"), make_score(model="words-2"))
+    assert [mention.id for mention in archive.outdated("words-2", 9)] == [first, third]
+
+
+@pytest.mark.parametrize("polarity", list(Polarity))
+def test_the_polarity_is_kept(archive: Archive, polarity: Polarity) -> None:
+    archive.add([make_mention("a", score=make_score(polarity=polarity))])
+    stored = archive.get(make_mention("a").id)
+    assert stored
+    assert stored.score
+    assert stored.score.polarity is polarity
 
 
 # ------------------------------------------------------------------------------------------------ searching
