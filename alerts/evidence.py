@@ -10,10 +10,19 @@ from listener.mention import Mention, Score, Signal
 from listener.text import tokenise
 
 QUOTES = 3
+DECIDING = 2
+"""Words of a quote that are set in bold."""
 WORDS = 5
 MAX_QUOTE = 240
 _READABLE = range(20, 221)
 _LEAST_TEXTS, _LEAST_USES, _LEAST_SHARE, _MORE_THAN_BEFORE = 20, 3, 0.15, 3.0
+_SPEAKS_FOR = {
+    Signal.ANXIETY: ("anxiety", 1),
+    Signal.COMPLAINTS: ("complaint", 1),
+    Signal.NEGATIVE: ("sentiment", -1),
+    Signal.VOLUME: ("sentiment", -1),
+}
+"""What a reason is about, and the sign of its weight."""
 _WORD_LENGTHS = range(3, 31)
 
 Heard = Mapping[str, tuple[bool, str]]
@@ -61,7 +70,9 @@ def choose_quotes(mentions: Sequence[Mention], signal: Signal) -> tuple[Quote, .
         authors.add(mention.author)
         if len(chosen) == QUOTES:
             break
-    return tuple(_quote(mention) for mention in sorted(chosen.values(), key=lambda m: (m.published_at, m.id)))
+    return tuple(
+        _quote(mention, signal) for mention in sorted(chosen.values(), key=lambda m: (m.published_at, m.id))
+    )
 
 
 def telling_words(texts: Sequence[str], before: Sequence[str], own_words: frozenset[str]) -> tuple[str, ...]:
@@ -101,7 +112,18 @@ def _strength(score: Score | None, signal: Signal) -> float:
             return -score.sentiment
 
 
-def _quote(mention: Mention) -> Quote:
+def _deciding(score: Score | None, signal: Signal) -> tuple[str, ...]:
+    """The words that spoke most for the signal."""
+    about, sign = _SPEAKS_FOR[signal]
+    its = [
+        reason
+        for reason in (score.why if score else ())
+        if reason.about == about and reason.weight * sign > 0
+    ]
+    return tuple(reason.text for reason in sorted(its, key=lambda reason: -abs(reason.weight))[:DECIDING])
+
+
+def _quote(mention: Mention, signal: Signal) -> Quote:
     return Quote(
         mention=mention.id,
         text=brief(mention.text, MAX_QUOTE),
@@ -109,4 +131,5 @@ def _quote(mention: Mention) -> Quote:
         source=mention.source,
         url=mention.url,
         published_at=mention.published_at,
+        why=_deciding(mention.score, signal),
     )

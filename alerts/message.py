@@ -246,13 +246,25 @@ def _where(incident: Incident, teller: Teller) -> Paragraph:
 def _quote(said: Quote, teller: Teller) -> Paragraph:
     place = teller.say.channels.get(said.channel) or brief(said.channel, _WORD)
     spans = [
-        Span(teller.say.quote.format(text=brief(said.text, _QUOTE))),
+        *_with_bold(teller.say.quote.format(text=brief(said.text, _QUOTE)), said.why),
         Span(f" – {place}, {teller.time(said.published_at)}"),
     ]
     if link := safe_link(said.url):
         address, host = link
         spans += [Span(" · "), Span(f"{shorten(host, _NAME)} ↗", url=address)]
     return Paragraph("quotes", tuple(spans), quoted=True)
+
+
+def _with_bold(text: str, words: Sequence[str]) -> list[Span]:
+    """The text, with the first place of each of the words in bold."""
+    found = (re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in words if word)
+    spans: list[Span] = []
+    done = 0
+    for start, end in sorted(its.span() for its in found if its):
+        if start >= done:
+            spans += [Span(text[done:start]), Span(text[start:end], bold=True)]
+            done = end
+    return [span for span in (*spans, Span(text[done:])) if span.text]
 
 
 def _heard(incident: Incident, teller: Teller) -> Paragraph:

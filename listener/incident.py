@@ -47,6 +47,8 @@ class Quote:
     source: str
     url: str
     published_at: datetime
+    why: tuple[str, ...] = ()
+    """Words of the text that decided its score, strongest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,7 @@ def _quote_out(quote: Quote) -> dict[str, Any]:
         "source": quote.source,
         "url": quote.url,
         "published_at": _written(quote.published_at),
+        "why": list(quote.why),
     }
 
 
@@ -107,6 +108,7 @@ def _quote_in(said: Mapping[str, Any]) -> Quote:
         source=said["source"],
         url=said["url"],
         published_at=_read(said["published_at"]),
+        why=tuple(said.get("why", ())),
     )
 
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from alerts.evidence import Voices, choose_quotes, gather, telling_words
-from listener.mention import Mention, Signal
+from listener.mention import Mention, Reason, Signal
 from tests.contract.archive_samples import NOON, make_mention, make_score
 
 NONE: frozenset[str] = frozenset()
@@ -70,3 +70,19 @@ def test_gather_says_who_is_heard() -> None:
     heard = {"a": (True, ""), "b": (False, "tyst")}
     found = gather(voices, Signal.ANXIETY, heard=heard, own_words=NONE)
     assert (found.heard, found.sources, found.unheard) == (1, 2, {"b": "tyst"})
+
+
+def test_a_quote_knows_the_words_that_decided_for_the_signal() -> None:
+    score = make_score(
+        why=(
+            Reason("complaint", "uselt", 2.0),
+            Reason("anxiety", "vet inte", 0.5),
+            Reason("anxiety", "tack", -2.0),
+            Reason("anxiety", "orolig", 1.5),
+            Reason("sentiment", "uselt", -1.0),
+        )
+    )
+    said = [make_mention(text="Uselt, är orolig och vet inte, tack", score=score)]
+    assert choose_quotes(said, Signal.ANXIETY)[0].why == ("orolig", "vet inte")
+    assert choose_quotes(said, Signal.COMPLAINTS)[0].why == ("uselt",)
+    assert choose_quotes(said, Signal.VOLUME)[0].why == ("uselt",)

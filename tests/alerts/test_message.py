@@ -264,3 +264,14 @@ def test_numbers_have_thin_spaces() -> None:
         "1\u202f000",
         "1\u202f234\u202f567",
     ]
+
+
+def test_the_words_that_decided_are_bold_in_the_quote() -> None:
+    said = replace(quote("m1", "Är orolig, ingen ro. Oroligare än så"), why=("ro", "orolig", "fattas"))
+    blocks = json.dumps(told(incident(evidence=evidence(said))).blocks, ensure_ascii=False)
+    assert '{"type": "text", "text": "orolig", "style": {"bold": true}}' in blocks
+    assert '{"type": "text", "text": "ro", "style": {"bold": true}}' in blocks
+    assert (
+        told(incident(evidence=evidence(said))).text
+        == told(incident(evidence=evidence(replace(said, why=())))).text
+    )

@@ -36,6 +36,7 @@ def make_incident(id_: str = "i1", **changes: object) -> Incident:
                 source="f",
                 url="https://f.example/1",
                 published_at=NOON,
+                why=("Var", "order"),
             ),
         ),
         heard=3,

@@ -256,9 +256,11 @@ def test_unscored_are_the_oldest_stored_first(archive: Archive) -> None:
 
 def test_outdated_are_those_of_another_model_oldest_stored_first(archive: Archive) -> None:
     archive.add([make_mention("b", published_at=NOON + DAY), make_mention("unscored")])
-    archive.add([make_mention("a"), make_mention("c"), make_mention("new", score=make_score(model="words-2"))])
-    for name in "abc":
-        score(archive, make_mention(name), make_score(model="words-1"))
+    later = make_mention("c", published_at=NOON + HOUR)
+    archive.add([make_mention("a"), later, make_mention("new", score=make_score(model="words-2"))])
+    for mention in archive.unscored(9):
+        if mention.id != make_mention("unscored").id:
+            score(archive, mention, make_score(model="words-1"))
     first, second, third = ids("b", "a", "c")
     assert [mention.id for mention in archive.outdated("words-2", 2)] == [first, second]
     assert [mention.id for mention in archive.outdated("words-2", 2, after=second)] == [third]
