@@ -37,7 +37,7 @@ from listener.ports import Where
 from listener.post import Post
 from listener.pseudonym import pseudonymiser
 from workers.scoring import open_scorer
-from workers.scoring.language import identify
+from workers.scoring.language import identify_all
 from workers.stages import score_pending
 
 QUERIES = 10_000
@@ -92,7 +92,7 @@ class Lyhord:
         listened.append(Brand(id="fjelltele", name=BRAND, queries=(f"{BRAND.lower()}*",)))
         self.archive = open_archive(f"sqlite:///{folder / 'archive.db'}")
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}")
-        tools = Tools.of(listened, pseudonymiser(b"benchmark" * 4), identify)
+        tools = Tools.of(listened, pseudonymiser(b"benchmark" * 4), identify_all)
         self.scorer = open_scorer()
         self.intake = Intake(SOURCE, tools, self.archive, self.ledger, clock=lambda: END, scorer=self.scorer)
 

@@ -4,6 +4,7 @@
 native id, storing is create-or-ignore, and tombstones are asked before anything is stored.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,12 +15,18 @@ from urllib.parse import urlsplit
 from listener.config import Brand, Source
 from listener.errors import ConfigError
 from listener.mention import UNDETERMINED, Mention, Score
-from listener.ports import Added, Archive, Batch, IdentifyLanguage, Ledger, Scorer, Tally, Tombstones
+from listener.ports import Added, Archive, Batch, IdentifyLanguages, Ledger, Scorer, Tally, Tombstones
 from listener.post import Post, post_id
 from listener.pseudonym import Pseudonymise
-from listener.query import Document, Matcher, parse
+from listener.query import Document, Matcher, normal_author, parse
 from listener.redaction import redact
 
+SHORT = 60
+"""Characters of a text that may leave its language open."""
+FEWEST_FOR_USUAL = 5
+"""Posts."""
+THREAD_WEIGHT = 4
+"""How many posts of the source one of the same thread counts for."""
 DELETED_UPSTREAM = "deleted upstream"
 RETENTION_ENDED = "retention ended"
 
@@ -31,10 +38,10 @@ class Tools:
     brands: Mapping[str, Brand]
     matcher: Matcher
     pseudonymise: Pseudonymise
-    identify: IdentifyLanguage
+    identify: IdentifyLanguages
 
     @classmethod
-    def of(cls, brands: Sequence[Brand], pseudonymise: Pseudonymise, identify: IdentifyLanguage) -> "Tools":
+    def of(cls, brands: Sequence[Brand], pseudonymise: Pseudonymise, identify: IdentifyLanguages) -> "Tools":
         matcher = Matcher({brand.id: [parse(query) for query in brand.queries] for brand in brands})
         return cls({brand.id: brand for brand in brands}, matcher, pseudonymise, identify)
 
@@ -58,8 +65,8 @@ def matched_brands(post: Post, source: Source, language: str, tools: Tools) -> t
 def _listens_to(brand: Brand, post: Post, language: str) -> bool:
     if brand.languages and language != UNDETERMINED and language not in brand.languages:
         return False
-    author = post.author.lstrip("@").casefold() if brand.accounts else ""
-    return not author or author not in {account.lstrip("@").casefold() for account in brand.accounts}
+    author = normal_author(post.author) if brand.accounts else ""
+    return not author or author not in {normal_author(account) for account in brand.accounts}
 
 
 @lru_cache(maxsize=4096)
@@ -83,7 +90,7 @@ def to_mentions(
 
     Each step is done for all posts before the next one: its tables then stay in the processor's cache, which takes a third less
     time than going post by post."""
-    languages = [tools.identify(post.text) for post in posts]
+    languages = _languages(posts, tools.identify)
     brands = [
         matched_brands(post, source, language, tools) for post, language in zip(posts, languages, strict=True)
     ]
@@ -118,6 +125,25 @@ def to_mentions(
             posts, authors, titles, texts, languages, filter(None, brands), scores, strict=True
         )
     ]
+
+
+def _languages(posts: Sequence[Post], identify: IdentifyLanguages) -> list[str]:
+    """Of each post; short ones, which could be in several, are read again knowing what is usual among those that came with
+    them, the same thread's above all."""
+    languages = identify([post.text for post in posts], None)
+    source = Counter(language for language in languages if language != UNDETERMINED)
+    short = [at for at, post in enumerate(posts) if len(post.text) < SHORT]
+    if not short or source.total() < FEWEST_FOR_USUAL:
+        return languages
+    threads: dict[str, Counter[str]] = defaultdict(Counter)
+    for post, language in zip(posts, languages, strict=True):
+        if post.thread and language != UNDETERMINED:
+            threads[post.thread][language] += THREAD_WEIGHT
+    usual = [source + threads[posts[at].thread] for at in short]
+    priors = [{its: count / counts.total() for its, count in counts.items()} for counts in usual]
+    for at, language in zip(short, identify([posts[at].text for at in short], priors), strict=True):
+        languages[at] = language
+    return languages
 
 
 def _scores(

@@ -14,8 +14,9 @@ from listener.query import Query
 
 # ------------------------------------------------------------------------------------------------ scoring
 
-IdentifyLanguage = Callable[[str], str]
-"""Cleaned text → one of LANGUAGES or UNDETERMINED. Never raises."""
+IdentifyLanguages = Callable[[Sequence[str], Sequence[Mapping[str, float] | None] | None], list[str]]
+"""Cleaned texts → one of LANGUAGES or UNDETERMINED each. The second argument says for each text which languages are usual where
+it stands (language → share); it decides what the text leaves open. Never raises for any text."""
 
 
 class Scorer(Protocol):

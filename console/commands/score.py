@@ -15,7 +15,7 @@ from listener.mention import Score
 from listener.ports import Scorer
 from listener.text import clean
 from workers.scoring import open_scorer
-from workers.scoring.language import identify
+from workers.scoring.language import identify_all
 
 BATCH = 500
 
@@ -56,11 +56,8 @@ def _answers(lines: Iterable[str], scorer: Scorer, name: str) -> Iterator[dict[s
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     while batch := list(islice(numbered, BATCH)):
         read = [_read(line, f"{name}, line {number}") for number, line in batch]
-        texts = [
-            (text, identify(text))
-            for text in (clean(item.get("text", "")) for item in read if "error" not in item)
-        ]
-        scores = iter(scorer.score(texts))
+        texts = [clean(item["text"]) for item in read if "error" not in item]
+        scores = iter(scorer.score(list(zip(texts, identify_all(texts), strict=True))))
         for item in read:
             yield item if "error" in item else answer(item["id"], next(scores))
 
@@ -84,6 +81,7 @@ def answer(identity: object, score: Score) -> dict[str, Any]:
         "id": identity,
         "language": score.language,
         "sentiment": round(score.sentiment, 4),
+        "polarity": score.polarity.value,
         "anxiety": round(score.anxiety, 4),
         "complaint": round(score.complaint, 4),
         "themes": list(score.themes),

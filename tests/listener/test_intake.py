@@ -1,6 +1,6 @@
 """The intake on real stores: what is stored, what is kept out, what follows from edits and deletions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,15 @@ BRANDS = (
 )
 
 
+def identify(texts: Sequence[str], usual: Sequence[Mapping[str, float] | None] | None = None) -> list[str]:
+    """What has `ikke` is nb, what is short is what is usual there, the rest is sv."""
+    priors = usual or [None] * len(texts)
+    return [
+        "nb" if "ikke" in text else max(prior, key=lambda its: prior[its]) if prior else "sv"
+        for text, prior in zip(texts, priors, strict=True)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     archive: Archive
@@ -49,7 +58,7 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     archive = open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    tools = Tools.of(BRANDS, pseudonymiser(b"k" * 32), lambda text: "nb" if "ikke" in text else "sv")
+    tools = Tools.of(BRANDS, pseudonymiser(b"k" * 32), identify)
     yield Bench(archive, ledger, Intake(SOURCE, tools, archive, ledger, clock=lambda: NOW))
     archive.close()
     ledger.close()
@@ -80,8 +89,9 @@ def test_the_threads_title_is_enough_and_other_posts_are_not_kept(bench: Bench) 
     assert [mention.text for mention in bench.stored()] == ["Samma här"]
 
 
-def test_the_brands_own_account_is_no_customer(bench: Bench) -> None:
-    bench.take(post(author="fjelltelesvar", text="Vi på Fjelltele felsöker"))
+@pytest.mark.parametrize("author", ["fjelltelesvar", "@FjellteleSvar", " @FjellteleSvar "])
+def test_the_brands_own_account_is_no_customer(bench: Bench, author: str) -> None:
+    bench.take(post(author=author, text="Vi på Fjelltele felsöker"))
     assert bench.stored() == []
 
 
@@ -163,7 +173,7 @@ class Scoring:
 @pytest.fixture
 def scoring(bench: Bench) -> tuple[Bench, Scoring]:
     scorer = Scoring()
-    tools = Tools.of(BRANDS, pseudonymiser(b"k" * 32), lambda text: "sv")
+    tools = Tools.of(BRANDS, pseudonymiser(b"k" * 32), identify)
     intake = Intake(SOURCE, tools, bench.archive, bench.ledger, clock=lambda: NOW, scorer=scorer)
     return replace(bench, intake=intake), scorer
 
@@ -195,6 +205,26 @@ def test_a_scorer_that_fails_stops_nothing(scoring: tuple[Bench, Scoring]) -> No
 
 
 def test_a_source_without_policy_stores_nothing(bench: Bench) -> None:
-    tools = Tools.of(BRANDS, pseudonymiser(b"k" * 32), lambda text: "sv")
+    tools = Tools.of(BRANDS, pseudonymiser(b"k" * 32), identify)
     with pytest.raises(ConfigError, match="has no policy"):
         Intake(replace(SOURCE, policy=None), tools, bench.archive, bench.ledger, clock=lambda: NOW)
+
+
+def test_a_short_post_is_read_as_what_is_usual_in_its_thread(bench: Bench) -> None:
+    long = "Fjelltele er nede igjen og vi har ikke nett, slik har det vært siden i går kveld"
+    posts = [post(str(at), f"{long} {at}", thread="nede") for at in range(4)]
+    posts += [
+        post(f"s{at}", f"Fjelltele har legat nere hela kvällen och ingen svarar oss {at}") for at in range(9)
+    ]
+    bench.take(*posts, post("short", "Fjelltele sover", thread="nede"), post("else", "Fjelltele ja tack"))
+    found = {mention.text: mention.language for mention in bench.stored()}
+    assert found["Fjelltele sover"] == "nb"
+    assert found["Fjelltele ja tack"] == "sv"
+
+
+def test_few_posts_say_nothing_of_what_is_usual(bench: Bench) -> None:
+    bench.take(
+        post("1", "Fjelltele er ikke nede, tror jeg, for her hos oss er alt som det skal være"),
+        post("2", "Fjelltele ja"),
+    )
+    assert {m.text: m.language for m in bench.stored()}["Fjelltele ja"] == "sv"
