@@ -3,6 +3,8 @@
 import hmac
 from collections.abc import Callable
 
+from listener.query import normal_author
+
 Pseudonymise = Callable[[str, str], str]
 """(source id, native author) → pseudonym; "" → ""."""
 
@@ -13,12 +15,12 @@ _SHIFTS = range(120, -1, -10)
 
 
 def pseudonymiser(key: bytes) -> Pseudonymise:
-    """26 characters of base32 of HMAC-SHA256(key, source \\0 author); case and a leading @ do not matter.
+    """26 characters of base32 of HMAC-SHA256(key, source \\0 `normal_author`): case, surplus spaces, a leading @ do not matter.
 
     What comes out is still personal data (GDPR)."""
 
     def pseudonymise(source: str, author: str) -> str:
-        name = author.strip().lstrip("@").casefold()
+        name = normal_author(author)
         if not name:
             return ""
         return _base32(hmac.digest(key, f"{source}\0{name}".encode("utf-8", "surrogatepass"), "sha256"))

@@ -90,11 +90,6 @@ def config_path(given: Path | None) -> Path:
     return given or Path(os.environ.get("LYHORD_CONFIG") or DEFAULT_FILE)
 
 
-def child_environment(**extra: str) -> dict[str, str]:
-    """The environment for a process that we start, with our additions."""
-    return {**os.environ, **extra}
-
-
 def pseudonym_key(config: Config, secrets: Secrets) -> bytes:
     """The key of the pseudonyms: LYHORD_PSEUDONYM_KEY, else a file beside the data, made once with mode 0600.
     Raises ConfigError."""

@@ -21,10 +21,10 @@ from listener.ports import Ledger, Run, Tally
 from listener.pseudonym import pseudonymiser
 from spiders.collector import Context
 from spiders.registry import collector
-from workers.runtime import utc_now
+from workers.clock import utc_now
+from workers.progress import write_progress
 from workers.scoring import open_scorer
-from workers.scoring.language import identify
-from workers.stages import progress_key, tally_text
+from workers.scoring.language import identify_all
 
 PROGRESS_SECONDS = 0.5
 
@@ -36,7 +36,7 @@ def main() -> None:
     run = _run(ledger, arguments.run)
     source = next(item for item in config.sources if item.id == run.source)
     archive = open_archive(settings.archive_url(config))
-    tools = Tools.of(config.brands, pseudonymiser(settings.pseudonym_key(config, secrets)), identify)
+    tools = Tools.of(config.brands, pseudonymiser(settings.pseudonym_key(config, secrets)), identify_all)
     intake = Intake(
         source,
         tools,
@@ -60,7 +60,7 @@ def main() -> None:
         },
     )
     tally = _collect(source, context, intake)
-    ledger.note(progress_key(run.id), tally_text(tally))
+    write_progress(ledger, run.id, tally)
     ledger.runs.finish(run.id, owner=arguments.owner, now=utc_now(), tally=tally)
     archive.close()
     ledger.close()
@@ -113,7 +113,7 @@ def _progress_writer(ledger: Ledger, run_id: int) -> Callable[[Tally], None]:
     def write(tally: Tally) -> None:
         if time.monotonic() - last[0] >= PROGRESS_SECONDS:
             last[0] = time.monotonic()
-            ledger.note(progress_key(run_id), tally_text(tally))
+            write_progress(ledger, run_id, tally)
 
     return write
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from alerts.delivery import Notifier
@@ -16,8 +16,9 @@ from listener.intake import Tools
 from listener.ledger import open_ledger
 from listener.ports import Archive, Ledger, Scorer
 from listener.pseudonym import pseudonymiser
+from workers.clock import utc_now
 from workers.scoring import open_scorer
-from workers.scoring.language import identify
+from workers.scoring.language import identify_all
 
 TERMINAL = "terminal"
 """The channel of alerts where no Slack token is given."""
@@ -57,10 +58,6 @@ class Runtime:
         self.ledger.close()
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def open_runtime(
     path: Path,
     *,
@@ -69,7 +66,7 @@ def open_runtime(
 ) -> Runtime:
     """Read the file and open everything. `write_line` receives alerts when there is no Slack. Raises ConfigError, StoreError."""
     config, secrets = settings.load(path), settings.load_secrets()
-    tools = Tools.of(config.brands, pseudonymiser(settings.pseudonym_key(config, secrets)), identify)
+    tools = Tools.of(config.brands, pseudonymiser(settings.pseudonym_key(config, secrets)), identify_all)
     return Runtime(
         path=path,
         config=config,

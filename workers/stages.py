@@ -1,14 +1,14 @@
 """The stages of the flow, as plain functions: each pulls its own work from ledger and archive, so it can be run twice, alone, or
 again after a crash. The Celery tasks and the command line call these and nothing else."""
 
-import json
 import logging
 import os
 import secrets
 import socket
 import sys
 import threading
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,10 +23,10 @@ from listener.errors import StoreError
 from listener.health import Health
 from listener.incident import Act, Incident
 from listener.intake import expire
-from listener.mention import Mention
-from listener.ports import Archive, Run, RunState, Scorer, Tally
+from listener.ports import Archive, Run, Scorer, SourceState
 from listener.query import Query, parse
 from spiders.runner import Limits, run
+from workers.progress import forget_progress, read_progress
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=15)
 """Short, so that what a killed service left is taken up at once; kept alive three times in its length."""
 CRAWL_LIMITS = Limits(seconds=900, cpu_seconds=600)
+FIRST_READING = timedelta(hours=1)
+"""How long a source's first reading holds alerts back at most: four crawls of the longest kind."""
 SCORE_BATCH = 500
 ARRIVALS_SPAN = timedelta(days=28)
 ACT_TRIES = 20
@@ -100,12 +102,8 @@ def collect(
         done.set()
         keeper.join()
     # True only when the child did not get so far as to write its own end.
-    runs.finish(
-        run_id,
-        owner=owner,
-        now=runtime.clock(),
-        tally=_progress(runtime, run_id, error=left.reason or "ended without a word"),
-    )
+    counted = replace(read_progress(runtime.ledger, run_id), error=left.reason or "ended without a word")
+    runs.finish(run_id, owner=owner, now=runtime.clock(), tally=counted)
     return runs.get(run_id)
 
 
@@ -114,46 +112,31 @@ def _keep_lease(runtime: Runtime, run_id: int, owner: str, done: threading.Event
         runtime.ledger.runs.extend(run_id, owner=owner, until=runtime.clock() + LEASE)
 
 
-def progress_key(run_id: int) -> str:
-    return f"progress:{run_id}"
-
-
-def tally_text(tally: Tally) -> str:
-    """The counts of a tally as JSON, for `progress_key`."""
-    return json.dumps(
-        {
-            key: value
-            for key, value in asdict(tally).items()
-            if isinstance(value, int) and not isinstance(value, bool)
-        }
-    )
-
-
-def progress(runtime: Runtime, run_id: int) -> Tally:
-    """What a running crawl has counted so far."""
-    return _progress(runtime, run_id, error="")
-
-
-def _progress(runtime: Runtime, run_id: int, *, error: str) -> Tally:
-    return Tally(**json.loads(runtime.ledger.noted(progress_key(run_id)) or "{}"), error=error)
-
-
 # ------------------------------------------------------------------------------------------------ score
 
 
 def score_pending(archive: Archive, scorer: Scorer, *, limit: int = SCORE_BATCH) -> int:
     """Score one batch of what has no score yet; returns how many were scored. A mention that was edited meanwhile keeps no
-    score and comes again."""
+    score and comes again. Scored are the author's own words: a thread's title was mostly written by another."""
     mentions = archive.unscored(limit)
     if not mentions:
         return 0
-    scores = scorer.score([(scored_text(mention), mention.language) for mention in mentions])
+    scores = scorer.score([(mention.text, mention.language) for mention in mentions])
     return archive.save_scores({m.id: (m.revision, score) for m, score in zip(mentions, scores, strict=True)})
 
 
-def scored_text(mention: Mention) -> str:
-    """What is scored: the author's own words. A thread's title was mostly written by another."""
-    return mention.text
+def rescore(archive: Archive, scorer: Scorer, say: Callable[[int], None], *, limit: int = SCORE_BATCH) -> int:
+    """Score again what another model has scored; `say` is told how many after each batch. May be stopped at any time and begun
+    anew."""
+    total, last = 0, ""
+    while mentions := archive.outdated(scorer.model, limit, after=last):
+        scores = scorer.score([(mention.text, mention.language) for mention in mentions])
+        total += archive.save_scores(
+            {m.id: (m.revision, score) for m, score in zip(mentions, scores, strict=True)}
+        )
+        last = mentions[-1].id
+        say(total)
+    return total
 
 
 def score_all(runtime: Runtime) -> int:
@@ -202,9 +185,9 @@ def _next_slot(source: Source, zone: str, latest: Run | None, now: datetime) -> 
 
 def detect(runtime: Runtime) -> list[Incident]:
     """Judge every rule now; returns the incidents that opened or changed. While a source is read for the first time nothing is
-    judged: half of its past would make the other half look like a spike."""
+    judged, for FIRST_READING at most: half of its past would make the other half look like a spike."""
     now = runtime.clock()
-    if _reading_for_the_first_time(runtime):
+    if _reading_for_the_first_time(runtime, now):
         return []
     heard = {item.source: (item.heard, item.reason) for item in source_healths(runtime)}
     changed = []
@@ -225,17 +208,20 @@ def detect(runtime: Runtime) -> list[Incident]:
     return changed
 
 
-def _reading_for_the_first_time(runtime: Runtime) -> bool:
+def _reading_for_the_first_time(runtime: Runtime, now: datetime) -> bool:
     runs = runtime.ledger.runs
-    for source in runtime.config.sources:
-        newest = next(iter(runs.latest(source.id)), None)
-        if (
-            newest
-            and newest.state in {RunState.QUEUED, RunState.RUNNING}
-            and runs.state(source.id).last_ok_at is None
-        ):
-            return runs.state(source.id).failures == 0
-    return False
+    return any(
+        _is_first_reading(runs.state(source.id), next(iter(runs.latest(source.id)), None), now)
+        for source in runtime.config.sources
+    )
+
+
+def _is_first_reading(state: SourceState, newest: Run | None, now: datetime) -> bool:
+    """A run is planned or under way, and none has ended. What began long ago is not waited for: nobody takes it up, or whoever
+    does is killed each time."""
+    if newest is None or state.last_ok_at is not None or state.failures:
+        return False
+    return now - (state.first_run_at or newest.slot) < FIRST_READING
 
 
 def render(runtime: Runtime, incident: Incident) -> Message:
@@ -270,7 +256,7 @@ def waiting_runs(runtime: Runtime) -> list[int]:
 def tidy(runtime: Runtime) -> None:
     """Delete what was kept long enough, old runs, quotes of what was erased, and copies of messages."""
     for run_id in runtime.ledger.runs.prune(runtime.clock() - RUNS_KEPT):
-        runtime.ledger.note(progress_key(run_id), "")
+        forget_progress(runtime.ledger, run_id)
     expire(runtime.archive, runtime.ledger.tombstones, now=runtime.clock())
     _unquote_erased(runtime)
     remove_copies(runtime.ledger.outbox, runtime.ledger.incidents, runtime.notifier)

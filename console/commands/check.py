@@ -15,7 +15,8 @@ from listener.config import Config
 from listener.errors import ConfigError, LyhordError
 from listener.ledger import open_ledger
 from spiders.registry import check_options
-from workers.runtime import open_notifier, utc_now
+from workers.clock import utc_now
+from workers.runtime import open_notifier
 
 
 def check(config: ConfigOption = None, json_lines: JsonOption = False) -> None:

@@ -13,6 +13,7 @@ from console.terminal import counted, progress, remark, say, say_json
 from listener.errors import ConfigError
 from listener.ports import Run, RunState, Tally
 from workers import stages
+from workers.progress import read_progress
 from workers.runtime import Runtime
 
 AT_ONCE = 2
@@ -72,14 +73,14 @@ def _collect(ids: list[str], runtime: Runtime, *, recheck: bool, json_lines: boo
             while not all(reading.outcome.done() for reading in readings):
                 stop.wait(REFRESH)
                 for reading in readings:
-                    words = _so_far(stages.progress(runtime, reading.run))
+                    words = _so_far(read_progress(runtime.ledger, reading.run))
                     bars.update(reading.bar, description=f"{reading.source}: {words}")
         except KeyboardInterrupt:
             stop.set()
             remark("Stopping; what was read so far is stored.", attention=True)
         outcomes = [(reading, reading.outcome.result()) for reading in readings]
     return sum(
-        _report(reading.source, run, stages.progress(runtime, reading.run), json_lines=json_lines)
+        _report(reading.source, run, read_progress(runtime.ledger, reading.run), json_lines=json_lines)
         for reading, run in outcomes
     )
 

@@ -18,8 +18,10 @@ from listener.incident import Incident
 from listener.mention import Signal
 from listener.ports import Dimension, RunState, Tally, Where
 from workers import stages
+from workers.clock import utc_now
 from workers.embedded import serving
-from workers.runtime import Runtime, open_runtime, utc_now
+from workers.progress import read_progress
+from workers.runtime import Runtime, open_runtime
 
 ZONE = "Europe/Stockholm"
 PATIENCE = timedelta(minutes=5)
@@ -163,7 +165,7 @@ def _wait_for_crawl(runtime: Runtime, show: Callable[[str], None], started: floa
             for source in runtime.config.sources
             for run in runtime.ledger.runs.latest(source.id, 100)[-1:]
         ]
-        sums = [stages.progress(runtime, run.id) for run in runs]
+        sums = [read_progress(runtime.ledger, run.id) for run in runs]
         total = Tally(
             pages=sum(t.pages for t in sums),
             posts=sum(t.posts for t in sums),

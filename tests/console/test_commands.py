@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from console.cli import main
-from listener.settings import child_environment, parse_config
+from listener.settings import parse_config
 
 FORUM = """
 [[sources]]
@@ -65,7 +66,7 @@ def in_a_process(*arguments: str, folder: Path, typed: str = "") -> subprocess.C
         capture_output=True,
         text=True,
         timeout=60,
-        env=child_environment(PYTHONPATH=str(Path(__file__).parents[2])),
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         check=False,
     )
 

@@ -2,6 +2,7 @@
 failing now and then: every post stored once, all scored, one incident, one message."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -12,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from alerts.slack_mock import Fault, SlackMock
-from listener.settings import child_environment
 from tests.faults.world import World, forum_mentions, stored_posts, world
 
 KILLS = 20
@@ -47,7 +47,7 @@ def test_a_service_killed_twenty_times_loses_doubles_and_repeats_nothing(tmp_pat
 def _service(made: World) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "console", "run", "--config", str(made.file), "--port", "0"],
-        env=child_environment(LYHORD_SLACK_TOKEN="xoxb-test"),
+        env={**os.environ, "LYHORD_SLACK_TOKEN": "xoxb-test"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

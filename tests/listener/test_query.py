@@ -191,6 +191,12 @@ tag = st.sampled_from(("#sj", "@sj", "#sen")).map(Tag)
 field = st.sampled_from((Field("lang", "sv"), Field("author", "kalle"), Field("site", "sj.se")))
 
 
+@given(st.text())
+def test_the_normal_form_of_an_author_is_its_own_normal_form(name: str) -> None:
+    """An author who is searched for comes to the pseudonym in that form, one who wrote as the source has it."""
+    assert normal_author(normal_author(name)) == normal_author(name)
+
+
 def _grown(nodes: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     children = st.lists(nodes, min_size=2, max_size=3).map(tuple)
     return st.builds(And, children) | st.builds(Or, children) | st.builds(Not, nodes)

@@ -21,6 +21,7 @@ from listener.settings import Secrets, parse_config
 from tests.alerts.fakes import incident, quote
 from tests.contract.archive_samples import make_mention
 from workers import stages
+from workers.progress import read_progress, write_progress
 from workers.runtime import Runtime
 from workers.scoring import open_scorer
 
@@ -98,7 +99,7 @@ def runtime(tmp_path: Path, wall: Wall, clock: Clock) -> Iterator[Runtime]:
         secrets=Secrets(),
         ledger=open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}"),
         archive=open_archive(f"sqlite:///{tmp_path / 'archive.db'}"),
-        tools=Tools.of(config.brands, pseudonymiser(b"k" * 32), lambda text: "sv"),
+        tools=Tools.of(config.brands, pseudonymiser(b"k" * 32), lambda texts, usual: ["sv"] * len(texts)),
         scorer=open_scorer(),
         notifier=wall,
         clock=clock,
@@ -159,11 +160,12 @@ def test_a_run_whose_process_died_is_found_again(runtime: Runtime, clock: Clock)
 def test_old_runs_are_forgotten_with_their_progress(runtime: Runtime, clock: Clock) -> None:
     read_once(runtime, clock, Tally(pages=3))
     (run,) = runtime.ledger.runs.latest("forum")
-    runtime.ledger.note(stages.progress_key(run.id), stages.tally_text(Tally(pages=3)))
+    write_progress(runtime.ledger, run.id, Tally(pages=3))
+    assert read_progress(runtime.ledger, run.id) == Tally(pages=3)
     clock.now += timedelta(days=91)
     stages.tidy(runtime)
     assert runtime.ledger.runs.latest("forum") == []
-    assert runtime.ledger.noted(stages.progress_key(run.id)) == ""
+    assert read_progress(runtime.ledger, run.id) == Tally()
 
 
 def test_scoring_takes_what_has_no_score_and_only_once(runtime: Runtime) -> None:
@@ -215,6 +217,79 @@ def test_a_source_that_cannot_be_read_does_not_keep_the_others_from_being_judged
     clock.now += 24 * HOUR
     assert len(stages.plan_due(runtime)) == 1
     stages.detect(runtime)
+    assert judged == ["worry"]
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The rules that `detect` came to, instead of judging them."""
+    rules: list[str] = []
+    monkeypatch.setattr(stages, "watch", lambda rule, **_: rules.append(rule.id))
+    return rules
+
+
+@pytest.fixture
+def two(runtime: Runtime) -> Runtime:
+    """The same with a second source."""
+    sources = (runtime.source("forum"), replace(runtime.source("forum"), id="second"))
+    return replace(runtime, config=replace(runtime.config, sources=sources))
+
+
+def begin(runtime: Runtime, clock: Clock, run: int) -> None:
+    assert runtime.ledger.runs.claim(run, owner=f"owner {run}", now=clock(), lease=stages.LEASE)
+
+
+def end(runtime: Runtime, clock: Clock, run: int, outcome: Tally) -> None:
+    assert runtime.ledger.runs.finish(run, owner=f"owner {run}", now=clock(), tally=outcome)
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_source_that_fails_does_not_hide_the_first_reading_of_another(
+    two: Runtime, clock: Clock, judged: list[str], failing: int
+) -> None:
+    failed, other = planned = stages.plan_due(two)
+    if failing:
+        failed, other = other, failed
+    begin(two, clock, failed)
+    end(two, clock, failed, Tally(error="404"))
+    clock.now += stages.FIRST_READING / 4
+    again = stages.plan_due(two)
+    assert len(again) == len(planned)
+    begin(two, clock, other)
+    stages.detect(two)
+    assert judged == []
+    end(two, clock, other, Tally())
+    stages.detect(two)
+    assert judged == ["worry"]
+
+
+def test_a_first_reading_that_is_killed_again_and_again_does_not_hold_back_the_others_for_ever(
+    two: Runtime, clock: Clock, judged: list[str]
+) -> None:
+    killed, other = stages.plan_due(two)
+    begin(two, clock, other)
+    end(two, clock, other, Tally())
+    began = clock.now
+    while clock.now < began + stages.FIRST_READING:
+        begin(two, clock, killed)
+        stages.detect(two)
+        assert judged == []
+        clock.now += 10 * stages.LEASE
+    begin(two, clock, killed)
+    stages.detect(two)
+    assert judged == ["worry"]
+
+
+def test_a_first_reading_that_nobody_takes_up_does_not_hold_back_the_others_for_ever(
+    two: Runtime, clock: Clock, judged: list[str]
+) -> None:
+    _, other = stages.plan_due(two)
+    begin(two, clock, other)
+    end(two, clock, other, Tally())
+    stages.detect(two)
+    assert judged == []
+    clock.now += stages.FIRST_READING
+    stages.detect(two)
     assert judged == ["worry"]
 
 
