@@ -56,9 +56,11 @@ def slots(source: Source, *, zone: str, after: datetime) -> Iterator[datetime]:
 
 
 def starts_at(source: Source, slot: datetime) -> datetime:
-    """The slot and its jitter, in UTC: a delay in [0, jitter], the same whenever and wherever it is asked for. (In local time an hour
-    that comes twice would be added to wrongly.)"""
-    return slot.astimezone(UTC) + source.jitter * (_hash(f"{source.id}\0{slot.timestamp():.0f}") % 10_001 / 10_000)
+    """The slot and its jitter, in UTC: a delay in [0, jitter], the same whenever and wherever it is asked for.
+    (In local time an hour that comes twice would be added to wrongly.)"""
+    return slot.astimezone(UTC) + source.jitter * (
+        _hash(f"{source.id}\0{slot.timestamp():.0f}") % 10_001 / 10_000
+    )
 
 
 def due(source: Source, *, zone: str, latest_slot: datetime | None, now: datetime) -> datetime | None:
