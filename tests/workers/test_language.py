@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from listener.mention import LANGUAGES, UNDETERMINED
 from tests.workers.sentences import ANXIOUS, CALM, COMPLAINTS
-from workers.scoring.language import MODEL, Model, identify, identify_all
+from workers.scoring.language import KINDS, MODEL, Model, identify, identify_all, plain, strings
 from workers.scoring.training.languages import Text, read
 
 SENTENCES = [
@@ -189,6 +189,29 @@ def test_floor_of_all_short_texts() -> None:
 
 def test_floor_of_other_languages() -> None:
     assert _share([text for text in HELD if text.language not in (*LANGUAGES, UNDETERMINED)]) >= 0.97
+
+
+@given(
+    st.sets(st.integers(1, 2**32 - 1) | st.integers(2**32 - 64, 2**32 - 1)),
+    st.lists(st.integers(0, 2**32 - 1)),
+)
+def test_each_piece_is_found_in_its_row_and_an_unknown_one_in_that_of_its_kind(
+    known: set[int], others: list[int]
+) -> None:
+    numbers = np.array(sorted(known), np.uint32)
+    model = Model(numbers=numbers, weights=np.zeros((0, 0), np.int8), scale=1.0, biases=np.zeros(0))
+    assert model.find(numbers).tolist() == list(range(len(known)))
+    unknown = [number for number in others if number not in known]
+    expected = [len(known) + number % KINDS for number in unknown]
+    assert model.find(np.array(unknown, np.uint32)).tolist() == expected
+
+
+@given(st.lists(st.text("aåäæøxyz'’𝒳", min_size=1, max_size=40), min_size=1))
+def test_letter_strings_of_a_word_are_the_same_alone_and_among_others(words: list[str]) -> None:
+    together, begin = strings(plain(words))
+    parts = np.split(together, begin[1:].tolist())
+    for word, its in zip(words, parts, strict=True):
+        assert its.tolist() == strings(plain([word]))[0].tolist()
 
 
 def test_a_model_for_other_answers_is_refused(tmp_path: Path) -> None:

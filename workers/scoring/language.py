@@ -13,9 +13,8 @@ import re
 import threading
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,11 @@ MODEL = Path(__file__).parent / "data" / "languages.npz"
 KINDS = 8
 """The last three bits of a piece's number tell its kind: 1 to 5 the length of a string of letters, then these."""
 _WORD, _PAIR = 6, 7
+NOTHING = np.uint32(0)
+"""No piece has this number; in a model it is the unknown piece of kind 0, which weighs nothing."""
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_DROPPED_BITS = np.uint32(14)
+"""A number without them says where in the table to begin looking: one row or two have the same beginning."""
 LOOKED_AT = 600
 """Characters of a text that are read."""
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+|[#@]\w+")
@@ -55,7 +59,7 @@ _UNSURE = 2.0
 """Lead in log-odds under which CLD2 is asked: one text in ten."""
 _VOTE, _VOTE_FOR_OTHER = 1.0, 1.5
 """What CLD2's vote adds. It has read more of other languages than our model."""
-_PRIOR_TAKES, _PRIOR_ADDS = -1.0, 1.5
+_PRIOR_TAKES, _PRIOR_ADDS = -1.2, 1.8
 """At most, in log-odds."""
 _PRIOR_FLOOR = 0.01
 """Share of a language that a prior does not name."""
@@ -73,32 +77,49 @@ def _plain(text: str) -> str:
     return text
 
 
-def pieces(word: str) -> list[int]:
-    """Numbers of what it is made of: itself first, then its strings of 1 to 5 letters."""
-    plain = _REPEATED.sub(r"\1\1", word).replace("’", "'")
-    framed = f"<{plain[:_LETTERS_READ]}>"
-    found = [_number(plain.encode("utf-8", "surrogatepass"), _WORD)]
-    letters = framed.encode("utf-8", "surrogatepass")
-    starts = [0]
-    for letter in framed:
-        starts.append(starts[-1] + (1 if letter < "\x80" else len(letter.encode("utf-8", "surrogatepass"))))
-    for length in range(1, _LONGEST + 1):
-        found += [
-            zlib.crc32(letters[start:end]) & -KINDS | length
-            for start, end in zip(starts, starts[length:], strict=False)
-        ]
-    return found
+def plain(words: Sequence[str]) -> list[str]:
+    """The words as they are numbered: no letter more than twice in a row, one kind of apostrophe."""
+    if not words:
+        return []
+    return _REPEATED.sub(r"\1\1", "\n".join(words)).replace("’", "'").split("\n")
 
 
-def _number(name: bytes, kind: int) -> int:
-    return zlib.crc32(name) & -KINDS | kind
+def numbered(words: Sequence[str]) -> Numbers:
+    """The number of each, which are `plain`."""
+    found = [zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in words]
+    return _of_kind(np.array(found, np.uint32), _WORD)
+
+
+def strings(words: Sequence[str]) -> tuple[Numbers, Places]:
+    """Numbers of the strings of 1 to 5 letters of the words, which are `plain`, each in a frame < >: letters × 5, those that
+    begin at each letter, NOTHING where one would leave its word; and the letter that each word begins at."""
+    framed = [f"<{word[:_LETTERS_READ]}>" for word in words]
+    sizes = np.array([len(word) for word in framed], np.intp)
+    letters = np.frombuffer("".join(framed).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
+    owners = np.repeat(np.arange(len(words)), sizes)
+    found = np.full((len(letters), _LONGEST), NOTHING, np.uint32)
+    running = letters
+    for length in range(1, min(_LONGEST, len(letters)) + 1):
+        if length > 1:
+            running = running[:-1] * _FACTOR + letters[length - 1 :]
+        within = owners[: len(running)] == owners[length - 1 :]
+        found[: len(running), length - 1] = np.where(within, _of_kind(_mixed(running), length), NOTHING)
+    return found, np.cumsum(sizes) - sizes
 
 
 def pairs(words: Numbers) -> Numbers:
-    """Numbers of the pairs of neighbours, one fewer than words; order matters. Multiplications of 64 bits wrap around."""
-    mixed = words[:-1].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + words[1:].astype(np.uint64)
-    mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
-    return ((mixed >> np.uint64(32)).astype(np.uint32) & np.uint32(2**32 - KINDS)) | np.uint32(_PAIR)
+    """Numbers of the pairs of neighbours, one fewer than words; order matters."""
+    return _of_kind(_mixed(words[:-1].astype(np.uint64) * _FACTOR + words[1:].astype(np.uint64)), _PAIR)
+
+
+def _mixed(numbers: npt.NDArray[np.uint64]) -> Numbers:
+    """Multiplications of 64 bits wrap around, as they should."""
+    mixed = (numbers ^ (numbers >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    return (mixed >> np.uint64(32)).astype(np.uint32)
+
+
+def _of_kind(numbers: Numbers, kind: int) -> Numbers:
+    return (numbers & np.uint32(2**32 - KINDS)) | np.uint32(kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +133,13 @@ class Model:
     weights: npt.NDArray[np.int8]
     scale: float
     biases: Floats
+    _padded: Numbers = field(init=False, repr=False)
+    _first: Places = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        many = np.bincount(self.numbers >> _DROPPED_BITS, minlength=1 << (32 - int(_DROPPED_BITS)))
+        object.__setattr__(self, "_first", np.cumsum(many) - many)
+        object.__setattr__(self, "_padded", np.append(self.numbers, np.uint32(2**32 - 1)))
 
     def stored(self) -> bytes:
         """As a file: the same bytes for the same numbers."""
@@ -142,10 +170,15 @@ class Model:
             )
 
     def find(self, numbers: Numbers) -> Places:
-        """The row of each number; of an unknown one, its kind's."""
-        at = np.searchsorted(self.numbers, numbers).clip(max=len(self.numbers) - 1)
+        """The row of each number; of an unknown one, its kind's. Several times faster than a search by halves."""
+        at = self._first[numbers >> _DROPPED_BITS]
+        behind = np.flatnonzero(self._padded[at] < numbers)
+        while behind.size:
+            at[behind] += 1
+            behind = behind[self._padded[at[behind]] < numbers[behind]]
         unknown = len(self.numbers) + (numbers & np.uint32(KINDS - 1)).astype(np.intp)
-        return np.where(self.numbers[at] == numbers, at, unknown)
+        known = (self._padded[at] == numbers) & (at < len(self.numbers))
+        return np.where(known, at, unknown)
 
 
 class Identifier:
@@ -262,16 +295,16 @@ class _Memory(dict[str, int]):
         new = [word for word in dict.fromkeys(words) if word not in self]
         if not new:
             return
-        known = [pieces(word) for word in new]
-        sizes = np.fromiter(map(len, known), np.intp, len(new))
-        numbers = np.fromiter(chain.from_iterable(known), np.uint32, int(sizes.sum()))
-        begin = np.cumsum(sizes) - sizes
-        rows = slice(len(self), len(self) + len(new))
-        weights = self._model.weights[self._model.find(numbers)]
-        self.sums[rows, :-1] = np.add.reduceat(weights, begin, dtype=np.int32)
-        self.sums[rows, -1] = np.where([word[0] > _LAST_LATIN for word in new], sizes, 0)
-        self.sizes[rows] = sizes
-        self.words[rows] = numbers[begin]
+        written = plain(new)
+        numbers, begin = strings(written)
+        weights = self._model.weights
+        of_letters = weights.take(self._model.find(numbers.ravel()), axis=0)
+        self.words[rows := slice(len(self), len(self) + len(new))] = numbered(written)
+        of_words = weights.take(self._model.find(self.words[rows]), axis=0)
+        self.sums[rows, :-1] = np.add.reduceat(of_letters, begin * _LONGEST, dtype=np.int32) + of_words
+        self.sizes[rows] = np.add.reduceat(np.count_nonzero(numbers, axis=1), begin) + 1
+        foreign = np.array([word[0] > _LAST_LATIN for word in new])
+        self.sums[rows, -1] = np.where(foreign, self.sizes[rows], 0)
         self.update(zip(new, range(rows.start, rows.stop), strict=True))
 
 
