@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 ARGS :=
 
-.PHONY: run test check bench format lock docs-pictures clean help
+.PHONY: run test check bench format lock model docs-pictures clean help
 
 help:   ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## /\t/'
@@ -36,6 +36,9 @@ docs-pictures: $(VENV)/dev.ok  ## the page's screenshots, the demo's transcript 
 	@infra/test-tools.sh
 	$(BIN)/python infra/pictures.py
 	$(BIN)/python -m benchmarks.all --write > /dev/null
+
+model: $(VENV)/dev.ok  ## train the scorer anew: workers/scoring/data/*.npz, the same bytes on every run
+	$(BIN)/python -m workers.scoring.training
 
 lock: $(VENV)/bootstrap.ok  ## new versions into the hash-locked requirements (no addresses in them)
 	for set in bootstrap run dev; do \

@@ -16,6 +16,9 @@ RUNS: dict[str, tuple[str, ...]] = {
     "matching": (),
     "archive": ("--mentions", "50000"),
     "redaction": (),
+    "vader": (),
+    "language": ("--honest",),
+    "scoring": ("--brief",),
 }
 DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 

@@ -1,93 +1,161 @@
-"""How well the shipped scorer hears anxiety and complaints, and tells languages apart, on labelled texts.
+"""How well the scorer hears anxiety, complaints, tone and themes, and how fast it is.
 
-    python -m benchmarks.scoring --data FOLDER --json
+    python -m benchmarks.scoring --json                  models trained without what they are measured on (five minutes)
+    python -m benchmarks.scoring --data FOLDER --json    the shipped model, on labelled texts that it should not know
 
-FOLDER holds one JSONL file per set, named after its language (`sv.jsonl`, `reviews_sv.jsonl`), with `text`, `anxiety` (0 or 1)
-and `complaint` (0 or 1) on each line. AUC: chance that a text with the signal is scored above one without (ties count half).
+FOLDER holds JSONL files named after their language (`sv.jsonl`, `reviews_sv.jsonl`), a text with its labels on each line, as
+those beside `workers/scoring/training`. `--curves FILE.svg` draws precision against recall. Speed is processor time on one
+core.
 """
 
 import argparse
 import json
+import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from listener.mention import LANGUAGES
+from benchmarks.curves import Curve, draw
+from listener.mention import LANGUAGES, THEMES, Score
 from listener.text import clean
-from workers.scoring import LexiconScorer, open_scorer
-from workers.scoring.language import identify
+from workers.scoring import open_scorer
+from workers.scoring.language import identify_all
+from workers.scoring.training import quality
+from workers.scoring.training.held_out import folds
+from workers.scoring.training.texts import Text, labelled, load
+
+Answers = Sequence[tuple[Text, Score]]
+SIGNALS = ("anxiety", "complaint")
+RECALLS = (0.5, 0.7, 0.9)
+SPEED_TEXTS, SPEED_BATCH = 20_000, 500
+_SHORT, _LONG = 60, 250
 
 
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """Of one signal in one set. `macro_f1`: mean of the F1 of the texts with and without the signal, by the flag."""
-
-    texts: int
-    positive: int
-    auc: float
-    macro_f1: float
-    precision: float
-    recall: float
-    flagged: float
-
-
-def auc(scores: Sequence[float], labels: Sequence[int]) -> float:
-    """NaN when only one of the labels occurs."""
-    values, truth = np.asarray(scores), np.asarray(labels)
-    yes, no = values[truth == 1], values[truth == 0]
-    if not len(yes) or not len(no):
-        return float("nan")
-    above = (yes[:, None] > no[None, :]).sum() + 0.5 * (yes[:, None] == no[None, :]).sum()
-    return float(above / (len(yes) * len(no)))
-
-
-def f1(flags: Sequence[int], labels: Sequence[int], of: int) -> float:
-    hits = sum(flag == of == label for flag, label in zip(flags, labels, strict=True))
-    marked = flags.count(of) + labels.count(of)
-    return 2 * hits / marked if marked else 0.0
-
-
-def quality(scores: Sequence[float], flags: Sequence[int], labels: Sequence[int]) -> Quality:
-    hits = sum(flag and label for flag, label in zip(flags, labels, strict=True))
-    return Quality(
-        texts=len(labels),
-        positive=sum(labels),
-        auc=round(auc(scores, labels), 3),
-        macro_f1=round((f1(flags, labels, 0) + f1(flags, labels, 1)) / 2, 3),
-        precision=round(hits / max(1, sum(flags)), 3),
-        recall=round(hits / max(1, sum(labels)), 3),
-        flagged=round(sum(flags) / len(labels), 4),
+def measure(answers: Answers) -> dict[str, Any]:
+    """Figures of one set."""
+    found: dict[str, Any] = {"texts": len(answers)}
+    for signal in SIGNALS:
+        found[signal] = _signal(answers, signal)
+    found["sentiment_macro_f1"] = round(
+        quality.macro_f1_of(
+            np.array([text.polarity.value for text, _ in answers]),
+            np.array([score.polarity.value for _, score in answers]),
+        ),
+        3,
     )
+    truth = np.array([[theme in text.themes for theme in THEMES] for text, _ in answers])
+    given = np.array([[theme in score.themes for theme in THEMES] for _, score in answers])
+    found["themes_micro_f1"] = round(quality.f1(truth.ravel(), given.ravel()), 3)
+    return found
 
 
-def language_of(name: str) -> str:
-    """`reviews_sv` → sv. Raises ValueError for a file whose name ends in no language of ours."""
-    language = name.rsplit("_", 1)[-1]
-    if language not in LANGUAGES:
-        raise ValueError(f"{name}.jsonl: want a name that is or ends in _ and one of {LANGUAGES}")
-    return language
+def _truth(answers: Answers, signal: str) -> quality.Truth:
+    return np.array([getattr(text, signal) for text, _ in answers], bool)
 
 
-def measure(file: Path, scorer: LexiconScorer) -> dict[str, object]:
-    language = language_of(file.stem)
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
-    texts = [clean(row["text"]) for row in rows]
-    scores = scorer.score([(text, language) for text in texts])
-    anxiety = quality(
-        [s.anxiety for s in scores], [int(s.is_anxious) for s in scores], [row["anxiety"] for row in rows]
+def _chances(answers: Answers, signal: str) -> quality.Chances:
+    return np.array([getattr(score, signal) for _, score in answers])
+
+
+def _signal(answers: Answers, signal: str) -> dict[str, float]:
+    truth, chances = _truth(answers, signal), _chances(answers, signal)
+    flags = np.array(
+        [score.is_anxious if signal == "anxiety" else score.is_complaint for _, score in answers], bool
     )
-    complaint = quality(
-        [s.complaint for s in scores],
-        [int(s.is_complaint) for s in scores],
-        [row["complaint"] for row in rows],
-    )
+    precision, recall = quality.precision_recall(truth, flags)
+    recalls, precisions, _ = quality.curve(truth, chances)
+    figures = {
+        "positive": int(truth.sum()),
+        "auc": quality.auc(truth, chances),
+        "macro_f1": quality.macro_f1(truth, chances >= 0.5),
+        "average_precision": quality.average_precision(truth, chances),
+        "precision": precision,
+        "recall": recall,
+        "flagged": float(flags.mean()),
+        "calibration_error": quality.calibration_error(truth, chances),
+    }
+    for least in RECALLS:
+        figures[f"precision_at_recall_{least}"] = float(max(precisions[recalls >= least], default=0.0))
+    return {name: round(value, 4 if name == "flagged" else 3) for name, value in figures.items()}
+
+
+def slices(answers: Answers) -> dict[str, dict[str, float]]:
+    """Macro-F1 of the flags by what makes a text hard, by channel and by length."""
+    groups: dict[str, list[tuple[Text, Score]]] = defaultdict(list)
+    for text, score in answers:
+        length = "short" if len(text.text) <= _SHORT else "long" if len(text.text) > _LONG else "medium"
+        for name in (f"hard: {text.hard or 'none'}", f"channel: {text.channel}", f"length: {length}"):
+            groups[name].append((text, score))
     return {
-        "language_accuracy": round(sum(identify(text) == language for text in texts) / len(texts), 3),
-        "anxiety": asdict(anxiety),
-        "complaint": asdict(complaint),
+        name: {"texts": len(its), **{signal: _signal(its, signal)["macro_f1"] for signal in SIGNALS}}
+        for name, its in sorted(groups.items())
+    }
+
+
+def mean(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Of the six languages."""
+    means: dict[str, float] = {}
+    for signal in SIGNALS:
+        for name in ("auc", "macro_f1", "average_precision", "precision", "recall", "calibration_error"):
+            means[f"{signal}_{name}"] = round(
+                float(np.mean([sets[its][signal][name] for its in LANGUAGES])), 3
+            )
+    for name in ("sentiment_macro_f1", "themes_micro_f1"):
+        means[name] = round(float(np.mean([sets[its][name] for its in LANGUAGES])), 3)
+    return means
+
+
+def held_out() -> dict[str, list[tuple[Text, Score]]]:
+    """By set: language, or `reviews_sv`."""
+    found: dict[str, list[tuple[Text, Score]]] = defaultdict(list)
+    for fold in folds(load()):
+        scores = fold.scorer.score([(text.text, text.language) for text in fold.measured])
+        for text, score in zip(fold.measured, scores, strict=True):
+            found["reviews_sv" if text.origin == "reviews" else text.language].append((text, score))
+    return found
+
+
+def shipped(folder: Path) -> dict[str, list[tuple[Text, Score]]]:
+    scorer = open_scorer()
+    found = {}
+    for file in sorted(folder.glob("*.jsonl")):
+        language = file.stem.rsplit("_", 1)[-1]
+        if language not in LANGUAGES:
+            raise ValueError(f"{file.name}: want a name that is or ends in _ and one of {LANGUAGES}")
+        texts = list(labelled(file, language, file.stem))
+        scores = scorer.score([(text.text, language) for text in texts])
+        found[file.stem] = list(zip(texts, scores, strict=True))
+    return found
+
+
+def speed(texts: Iterable[str]) -> dict[str, float]:
+    """Of language and scores together, of texts that come for the first time; and of a fresh process."""
+    cleaned = [clean(text) for text in texts][:SPEED_TEXTS]
+    scorer = open_scorer()
+    started = time.process_time()
+    for at in range(0, len(cleaned), SPEED_BATCH):
+        batch = cleaned[at : at + SPEED_BATCH]
+        scorer.score(list(zip(batch, identify_all(batch), strict=True)))
+    rate = len(cleaned) / (time.process_time() - started)
+    code = (
+        "from workers.scoring import open_scorer\nfrom workers.scoring.language import identify\n"
+        "open_scorer().score([('Hej', identify('Hej'))])\n"
+        "import resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    started = time.perf_counter()
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    start = time.perf_counter() - started
+    memory = int(said) / 1024
+    return {
+        "texts": len(cleaned),
+        "texts_per_second": round(rate),
+        "start_seconds": round(start, 2),
+        "start_megabytes": round(memory),
     }
 
 
@@ -95,27 +163,44 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder with the labelled files")
+    parser.add_argument(
+        "--data", type=Path, help="folder with labelled files; without it, held-out models on ours"
+    )
+    parser.add_argument("--curves", type=Path, help="draw precision against recall into this SVG file")
+    parser.add_argument("--brief", action="store_true", help="means of the six languages, and speed, only")
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
     given = parser.parse_args()
-    files = sorted(given.data.glob("*.jsonl"))
-    if not files:
+    answers = shipped(given.data) if given.data else held_out()
+    if not answers:
         parser.error(f"--data {given.data}: holds no *.jsonl; want labelled texts, one file per language")
-    scorer = open_scorer()
-    result = {file.stem: measure(file, scorer) for file in files}
-    if given.json:
-        print(json.dumps({"model": scorer.model, **result}))
-        return 0
-    print(f"{scorer.model}\n{'set':<12}{'language':>9}  signal      AUC    F1  prec.  recall  flagged  of")
-    for name, found in result.items():
-        for signal in ("anxiety", "complaint"):
-            q = found[signal]
-            assert isinstance(q, dict)
-            print(
-                f"{name:<12}{found['language_accuracy']:>9}  {signal:<9}{q['auc']:>6.2f}{q['macro_f1']:>6.2f}"
-                f"{q['precision']:>7.2f}{q['recall']:>8.2f}{q['flagged']:>9.1%}  {q['positive']}/{q['texts']}"
-            )
+    sets = {name: measure(its) for name, its in answers.items()}
+    result: dict[str, Any] = {
+        "sets": sets,
+        "speed": speed(text.text for text in load() if text.origin == "authored"),
+    }
+    if set(LANGUAGES) <= set(sets):
+        result["mean"] = mean(sets)
+        result["slices"] = slices([each for name in LANGUAGES for each in answers[name]])
+    if given.curves:
+        given.curves.write_text(draw(_curves(answers)), encoding="utf-8")
+    if given.brief:
+        result = {name: result[name] for name in ("mean", "speed") if name in result}
+    print(json.dumps(result) if given.json else json.dumps(result, indent=1))
     return 0
+
+
+def _curves(answers: Mapping[str, Answers]) -> dict[str, list[Curve]]:
+    return {
+        signal: [
+            Curve(
+                name,
+                *(its.tolist() for its in quality.curve(_truth(found, signal), _chances(found, signal))[:2]),
+            )
+            for name, found in answers.items()
+            if name in LANGUAGES
+        ]
+        for signal in SIGNALS
+    }
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tests.workers.test_stages import FILE, Wall
 from workers import stages
 from workers.runtime import Runtime
 from workers.scoring import open_scorer
-from workers.scoring.language import identify
+from workers.scoring.language import identify_all
 
 ENDS = ("2026-11-22T03:07", "2026-03-28T12:30", "2026-07-04T19:00", "2026-10-25T08:10", "2026-12-31T23:55")
 
@@ -50,7 +50,7 @@ def _runtime(folder: Path, story: Story) -> Runtime:
         secrets=Secrets(),
         ledger=open_ledger(f"sqlite:///{folder / 'ledger.db'}"),
         archive=open_archive(f"sqlite:///{folder / 'archive.db'}"),
-        tools=Tools.of(config.brands, pseudonymiser(b"k" * 32), identify),
+        tools=Tools.of(config.brands, pseudonymiser(b"k" * 32), identify_all),
         scorer=open_scorer(),
         notifier=Wall(),
         clock=lambda: story.end,

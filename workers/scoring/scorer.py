@@ -1,131 +1,129 @@
-"""The first scorer behind the port `listener.ports.Scorer`: word lists, with negation, and VADER for English sentiment.
+"""The shipped scorer behind the port `listener.ports.Scorer`: the trained model's answers, calibrated, with the words that
+decided.
 
-Honest about what it is: it sees words, not meaning. Irony, implicit complaints and unusual wording pass it by; the figures are in
-docs/scoring.md. The flags ask for more than one weak sign, because an alert must not rest on a single ambiguous word.
+Sentiment of English is VADER's compound, as every tool in the field has it; its polarity, and all of the other languages, is
+the model's.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
 
-from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+import numpy as np
 
-from listener.mention import LANGUAGES, THEMES, UNDETERMINED, Reason, Score
-from listener.text import tokenise
-from workers.scoring.lexicon import Lexicon, load_lexicons
-from workers.scoring.phrases import Hit, best_per_place
+from listener.mention import LANGUAGES, THEMES, UNDETERMINED, Polarity, Score
+from workers.scoring.model import Floats, Model, Reader, Reading, Stored
+from workers.scoring.vader import Vader
+from workers.scoring.why import reasons
 
-MODEL = "lexicon-1"
-ANXIOUS = COMPLAINING = 0.5
-NEGATIVE = -0.25
-_BIAS_ANXIETY, _BIAS_COMPLAINT = -2.4, -1.6
-_NEGATION_REACH = 3
-_AGAINST = {"calm": ("anxiety", -1), "praise": ("complaint", -1)}
-_MOST_REASONS = 6
-_LONG = 5_000
-"""Characters that are looked at: what decides a customer's text stands at its beginning."""
+SIGNALS = ("anxiety", "complaint")
+POLARITIES = (Polarity.NEGATIVE, Polarity.NEUTRAL, Polarity.POSITIVE)
+OUTPUTS = (*SIGNALS, *POLARITIES, *THEMES)
+"""The model's outputs, in order."""
+_SIGNAL, _POLARITY, _THEME = slice(0, 2), slice(2, 5), slice(5, None)
+_MOST_THEMES = 3
+_NEUTRAL = 0.05
+"""Sentiment of a neutral text is nearer to 0 than this: the convention of VADER, so that a number means the same in each
+language."""
 
 
-class LexiconScorer:
-    """`LexiconScorer().score([(text, language)])`; loading takes some ten milliseconds, scoring some ten microseconds a text."""
+@dataclass(frozen=True, slots=True)
+class _Calibration:
+    """Of one language: logit → `slopes` × logit + `offsets`; `thresholds`: for each output, from which probability on it
+    holds."""
 
-    model = MODEL
+    slopes: Floats
+    offsets: Floats
+    thresholds: Floats
 
-    def __init__(self) -> None:
-        self._lexicons = load_lexicons()
-        self._vader = SentimentIntensityAnalyzer()
+
+class TrainedScorer:
+    """`TrainedScorer(Model.of(Stored.load(path))).score([(text, language)])`. Threads take turns."""
+
+    def __init__(self, model: Model) -> None:
+        """Raises ValueError for a model with other outputs, KeyError for one without calibration."""
+        if tuple(model.settings["outputs"]) != OUTPUTS:
+            raise ValueError(f"model with outputs {model.settings['outputs']}; want {OUTPUTS}")
+        self.model: str = model.settings["model"]
+        self._reader = Reader(model)
+        self._vader = Vader()
+        self._calibrations = {
+            language: _Calibration(*(np.array(told[name], np.float32) for name in ("slopes", "offsets", "thresholds")))
+            for language, told in model.settings["calibration"].items()
+        }  # fmt: skip
 
     def score(self, texts: Sequence[tuple[str, str]]) -> list[Score]:
-        return [self._one(text[:_LONG], language) for text, language in texts]
+        answers: list[Score | None] = [None] * len(texts)
+        for language in LANGUAGES:
+            places = [at for at, (_, its) in enumerate(texts) if its == language]
+            found = self._of_language([texts[at][0] for at in places], language)
+            for at, answer in zip(places, found, strict=True):
+                answers[at] = answer
+        return [answer or self._no_opinion() for answer in answers]
 
-    def _one(self, text: str, language: str) -> Score:
-        lexicon = self._lexicons.get(language)
-        if lexicon is None:
-            return Score(
-                language=language if language in LANGUAGES else UNDETERMINED, sentiment=0.0, anxiety=0.0, complaint=0.0,
-                is_anxious=False, is_complaint=False, is_negative=False, model=MODEL,
-            )  # fmt: skip
-        words = tokenise(text).words
-        hits = best_per_place(lexicon.phrases.find(words))
-        sums, reasons = _weigh(hits, words, lexicon)
-        anxiety = _probability(_BIAS_ANXIETY + sums["anxiety"] - sums["calm"])
-        complaint = _probability(_BIAS_COMPLAINT + sums["complaint"] - sums["praise"])
-        sentiment = (
-            self._vader.polarity_scores(text)["compound"]
-            if language == "en"
-            else _sentiment(words, sums, lexicon)
-        )
+    def _no_opinion(self) -> Score:
         return Score(
-            language=language,
-            sentiment=sentiment,
-            anxiety=anxiety,
-            complaint=complaint,
-            is_anxious=anxiety >= ANXIOUS,
-            is_complaint=complaint >= COMPLAINING,
-            is_negative=sentiment <= NEGATIVE,
-            themes=_themes(hits),
-            why=reasons,
-            model=MODEL,
-        )
+            language=UNDETERMINED, sentiment=0.0, polarity=Polarity.NEUTRAL, anxiety=0.0, complaint=0.0,
+            is_anxious=False, is_complaint=False, model=self.model,
+        )  # fmt: skip
+
+    def _of_language(self, texts: Sequence[str], language: str) -> Iterator[Score]:
+        done = 0
+        for reading in self._reader.read(texts, language):
+            yield from self._scores(texts[done : done + len(reading.starts)], reading, language)
+            done += len(reading.starts)
+
+    def _scores(self, texts: Sequence[str], reading: Reading, language: str) -> Iterator[Score]:
+        its = self._calibrations[language]
+        logits = reading.logits * its.slopes + its.offsets
+        chances = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+        held = (chances >= its.thresholds).tolist()
+        tones = _shares(logits[:, _POLARITY])
+        sentiments = _sentiments(tones).tolist()
+        winners = tones.argmax(axis=1).tolist()
+        decided = reasons(reading)
+        for at, (anxiety, complaint) in enumerate(chances[:, _SIGNAL].tolist()):
+            yield Score(
+                language=language,
+                sentiment=self._vader.compound(texts[at]) if language == "en" else sentiments[at],
+                polarity=POLARITIES[winners[at]],
+                anxiety=anxiety,
+                complaint=complaint,
+                is_anxious=held[at][0],
+                is_complaint=held[at][1],
+                themes=_themes(held[at][_THEME], chances[at, _THEME]) if any(held[at][_THEME]) else (),
+                why=decided[at],
+                model=self.model,
+            )
 
 
-def open_scorer() -> LexiconScorer:
+def open_scorer() -> TrainedScorer:
     """The shipped scorer."""
-    return LexiconScorer()
+    with as_file(files("workers.scoring") / "data" / "model.npz") as path:
+        return TrainedScorer(Model.of(Stored.load(path)))
 
 
-def _weigh(
-    hits: Sequence[Hit], words: Sequence[str], lexicon: Lexicon
-) -> tuple[dict[str, float], tuple[Reason, ...]]:
-    """Sum of weights by what they speak of, and the words that weighed most. A negated word does not count, and who repeats a
-    word is not twice as worried: each entry counts once."""
-    sums = {"anxiety": 0.0, "calm": 0.0, "complaint": 0.0, "praise": 0.0}
-    reasons: list[Reason] = []
-    counted: set[tuple[str, str]] = set()
-    for hit in hits:
-        about = hit.entry.about
-        if (
-            about not in sums
-            or (about, hit.entry.phrase) in counted
-            or (about != "calm" and _is_negated(hit, words, lexicon))
-        ):
-            continue
-        counted.add((about, hit.entry.phrase))
-        sums[about] += hit.entry.weight
-        signal, sign = _AGAINST.get(about, (about, 1))
-        reasons.append(Reason(signal, " ".join(words[hit.start : hit.end]), sign * hit.entry.weight))
-    reasons.sort(key=lambda reason: -abs(reason.weight))
-    return sums, tuple(reasons[:_MOST_REASONS])
+def _shares(logits: Floats) -> Floats:
+    """N × 3 probabilities of negative, neutral, positive, which add up to 1."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Floats = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
-def _is_negated(hit: Hit, words: Sequence[str], lexicon: Lexicon) -> bool:
-    """A negator stands shortly before it (and the phrase has none of its own: `vågar inte` is no negated courage)."""
-    own = not lexicon.negators.isdisjoint(words[hit.start : hit.end])
-    return not own and not lexicon.negators.isdisjoint(words[max(0, hit.start - _NEGATION_REACH) : hit.start])
+def _sentiments(tones: Floats) -> Floats:
+    """N numbers in -1..1: within ±0.05 where neutral is likeliest, beyond it by how much likelier the winner is than the next."""
+    negative, neutral, positive = tones.T
+    towards = np.where(positive >= negative, 1.0, -1.0).astype(np.float32)
+    most = np.maximum(negative, positive)
+    lead = most - np.maximum(neutral, np.minimum(negative, positive))
+    beyond = towards * (_NEUTRAL + (1 - _NEUTRAL) * lead)
+    sentiments: Floats = np.where(most > neutral, beyond, _NEUTRAL * (positive - negative)).clip(-1, 1)
+    return sentiments
 
 
-def _sentiment(words: Sequence[str], sums: dict[str, float], lexicon: Lexicon) -> float:
-    """Valences and signals together, squeezed into -1..1 as VADER squeezes its sum: x / sqrt(x² + 15)."""
-    total = 0.0
-    for i, value in enumerate(map(lexicon.valence.get, words)):
-        if value:
-            near = words[max(0, i - _NEGATION_REACH) : i]
-            total += -0.5 * value if not lexicon.negators.isdisjoint(near) else value
-    total += sums["praise"] + 0.5 * sums["calm"] - sums["complaint"] - sums["anxiety"]
-    return total / math.sqrt(total * total + 15.0)
-
-
-def _themes(hits: Sequence[Hit]) -> tuple[str, ...]:
-    """The (at most three) themes with the most words, in the order of THEMES when they tie."""
-    counts: dict[str, int] = {}
-    for hit in hits:
-        if hit.entry.about in THEMES:
-            counts[hit.entry.about] = counts.get(hit.entry.about, 0) + 1
-    if len(counts) < 2:
-        return tuple(counts)
-    ranked = sorted(counts, key=lambda theme: (-counts[theme], THEMES.index(theme)))
-    most = counts[ranked[0]]
-    return tuple(theme for theme in ranked[:3] if counts[theme] * 2 >= most)
-
-
-def _probability(log_odds: float) -> float:
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, log_odds))))
+def _themes(held: Sequence[bool], chances: Floats) -> tuple[str, ...]:
+    """At most three of those that hold, likeliest first."""
+    ranked = sorted(
+        (-chance, at) for at, (chance, holds) in enumerate(zip(chances.tolist(), held, strict=True)) if holds
+    )
+    return tuple(THEMES[at] for _, at in ranked[:_MOST_THEMES])
