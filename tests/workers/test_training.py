@@ -49,8 +49,8 @@ def test_a_wrong_label_names_its_line(tmp_path: Path) -> None:
 
 
 def test_what_is_trained_is_what_is_served(stored: Stored) -> None:
-    """The matrix of the training and the tables of the service are different code: they must give the same logits, but where worry is
-    denied (workers/scoring/negation.py), which the service alone knows, and which may only lower them."""
+    """The matrix of the training and the tables of the service are different code: they must give the same logits, but where
+    worry is denied (workers/scoring/negation.py), which the service alone knows, and which may only lower them."""
     rarity = stored.rarity.astype(np.float32)
     matrix = weighed(count(FEW, stored.numbers).matrix, rarity)
     expected = np.asarray(matrix @ (stored.weights * stored.scales)) + stored.biases
