@@ -145,7 +145,8 @@ def speed(texts: Iterable[str]) -> dict[str, float]:
     code = (
         "from workers.scoring import open_scorer\nfrom workers.scoring.language import identify\n"
         "open_scorer().score([('Hej', identify('Hej'))])\n"
-        "import resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "import re, pathlib\n"
+        "print(re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1])"
     )
     started = time.perf_counter()
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout

@@ -39,11 +39,12 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """N tokens. `pieces`: numbers of what they are made of, `owners`: which token each piece is of (pieces of one may repeat);
-    `kept`: KEPT × N, the word, its stem, and its concept (else its stem), of which pairs are made."""
+    `kept`: KEPT × N, the word, its stem, and its concept (else its stem), of which pairs are made; `concepts`: of each token."""
 
     pieces: Numbers
     owners: npt.NDArray[np.intp]
     kept: Numbers
+    concepts: Sequence[tuple[str, ...]]
 
 
 def split(text: str) -> list[str]:
@@ -60,11 +61,12 @@ def read(tokens: Sequence[str], concepts_of: FindConcepts) -> Tokens:
     owners: list[int] = []
     kept = np.zeros((KEPT, len(tokens)), np.uint32)
     folded = [fold(token) for token in tokens]
+    meant = [concepts_of(plain) for plain in folded]
     for at, (token, plain) in enumerate(zip(tokens, folded, strict=True)):
         if token == EDGE:
             kept[:, at] = _number("edge")
             continue
-        concepts = [_number(f"k {concept}") for concept in concepts_of(plain)]
+        concepts = [_number(f"k {concept}") for concept in meant[at]]
         its = [_number(f"w {plain}"), *concepts * _CONCEPT_VALUE]
         if len(token) > 2 and token.isupper():
             its.append(_number("shouted"))
@@ -77,6 +79,7 @@ def read(tokens: Sequence[str], concepts_of: FindConcepts) -> Tokens:
         np.concatenate([np.array(named, np.uint32), strings]),
         np.concatenate([np.array(owners, np.intp), owners_of_strings]),
         kept,
+        meant,
     )
 
 

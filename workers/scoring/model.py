@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from workers.scoring.concepts import Concepts, load_concepts
 from workers.scoring.features import EDGE, KEPT, Numbers, pairs, read, split
-from workers.scoring.folding import fold
 from workers.scoring.negation import denied, negates, speaks_of_worry
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -199,8 +198,7 @@ class _Memory(dict[str, int]):
         np.add.at(self.squares, rows, self._model.squares[found])
         self.kept[:, begin : begin + len(new)] = its.kept
         self.is_word[begin : begin + len(new)] = [token[:1].isalpha() for token in new]
-        for row, token in enumerate(new, begin):
-            concepts = self._concepts(fold(token))
+        for row, (token, concepts) in enumerate(zip(new, its.concepts, strict=True), begin):
             self.worry[row] = speaks_of_worry(concepts)
             self.negates[row] = negates(token, concepts, self._language)
             self.breaks[row] = not token[:1].isalnum() and token not in _APOSTROPHES
