@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from listener.errors import StoreError
 from listener.health import Health
 from listener.incident import Act, Incident
 from listener.intake import expire
+from listener.mention import Mention
 from listener.ports import Archive, Run, Scorer, SourceState
 from listener.query import Query, parse
 from spiders.runner import Limits, run
@@ -121,8 +122,7 @@ def score_pending(archive: Archive, scorer: Scorer, *, limit: int = SCORE_BATCH)
     mentions = archive.unscored(limit)
     if not mentions:
         return 0
-    scores = scorer.score([(mention.text, mention.language) for mention in mentions])
-    return archive.save_scores({m.id: (m.revision, score) for m, score in zip(mentions, scores, strict=True)})
+    return _score(archive, scorer, mentions)
 
 
 def rescore(archive: Archive, scorer: Scorer, say: Callable[[int], None], *, limit: int = SCORE_BATCH) -> int:
@@ -130,13 +130,15 @@ def rescore(archive: Archive, scorer: Scorer, say: Callable[[int], None], *, lim
     anew."""
     total, last = 0, ""
     while mentions := archive.outdated(scorer.model, limit, after=last):
-        scores = scorer.score([(mention.text, mention.language) for mention in mentions])
-        total += archive.save_scores(
-            {m.id: (m.revision, score) for m, score in zip(mentions, scores, strict=True)}
-        )
+        total += _score(archive, scorer, mentions)
         last = mentions[-1].id
         say(total)
     return total
+
+
+def _score(archive: Archive, scorer: Scorer, mentions: Sequence[Mention]) -> int:
+    scores = scorer.score([(mention.text, mention.language) for mention in mentions])
+    return archive.save_scores({m.id: (m.revision, score) for m, score in zip(mentions, scores, strict=True)})
 
 
 def score_all(runtime: Runtime) -> int:

@@ -33,7 +33,7 @@ _WORDS, _STEMS, _MEANINGS = range(3)
 _PAIRED = ((_WORDS, 1), (_WORDS, 2), (_STEMS, 1), (_STEMS, 2), (_MEANINGS, 1), (_MEANINGS, 2), (_MEANINGS, 3))
 """Which numbers of tokens are paired at which distance."""
 KEPT = 3
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ def _letter_strings(words: Sequence[str]) -> tuple[Numbers, npt.NDArray[np.intp]
     found, owners = [np.zeros(0, np.uint32)], [np.zeros(0, np.intp)]
     running = letters
     for length in range(2, min(_LONGEST, len(letters)) + 1):
-        running = running[:-1] * _FACTOR + letters[length - 1 :]
+        running = running[:-1] * FACTOR + letters[length - 1 :]
         within = owner[: len(running)] == owner[length - 1 :]
-        found.append(_folded_to_32_bits(running[within] + np.uint64(length)))
+        found.append(mixed_to_32_bits(running[within] + np.uint64(length)))
         owners.append(owner[: len(running)][within])
     return np.concatenate(found), np.concatenate(owners)
 
@@ -112,12 +112,12 @@ def _number(name: str) -> int:
 
 def _mixed(first: Numbers, second: Numbers, seed: int) -> Numbers:
     """A number for each pair; order matters."""
-    return _folded_to_32_bits(
-        first.astype(np.uint64) * _FACTOR + second.astype(np.uint64) + np.uint64(seed << 56)
+    return mixed_to_32_bits(
+        first.astype(np.uint64) * FACTOR + second.astype(np.uint64) + np.uint64(seed << 56)
     )
 
 
-def _folded_to_32_bits(numbers: npt.NDArray[np.uint64]) -> Numbers:
+def mixed_to_32_bits(numbers: npt.NDArray[np.uint64]) -> Numbers:
     """Multiplications of 64 bits wrap around, as they should."""
     mixed = (numbers ^ (numbers >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
     return (mixed >> np.uint64(32)).astype(np.uint32)

@@ -23,6 +23,7 @@ import numpy.typing as npt
 import pycld2
 
 from listener.mention import LANGUAGES, UNDETERMINED
+from workers.scoring.features import FACTOR, mixed_to_32_bits
 
 Numbers = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float64]
@@ -35,7 +36,6 @@ KINDS = 8
 _WORD, _PAIR = 6, 7
 NOTHING = np.uint32(0)
 """No piece has this number; in a model it is the unknown piece of kind 0, which weighs nothing."""
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _DROPPED_BITS = np.uint32(14)
 """A number without them says where in the table to begin looking: one row or two have the same beginning."""
 LOOKED_AT = 600
@@ -101,21 +101,19 @@ def strings(words: Sequence[str]) -> tuple[Numbers, Places]:
     running = letters
     for length in range(1, min(_LONGEST, len(letters)) + 1):
         if length > 1:
-            running = running[:-1] * _FACTOR + letters[length - 1 :]
+            running = running[:-1] * FACTOR + letters[length - 1 :]
         within = owners[: len(running)] == owners[length - 1 :]
-        found[: len(running), length - 1] = np.where(within, _of_kind(_mixed(running), length), NOTHING)
+        found[: len(running), length - 1] = np.where(
+            within, _of_kind(mixed_to_32_bits(running), length), NOTHING
+        )
     return found, np.cumsum(sizes) - sizes
 
 
 def pairs(words: Numbers) -> Numbers:
     """Numbers of the pairs of neighbours, one fewer than words; order matters."""
-    return _of_kind(_mixed(words[:-1].astype(np.uint64) * _FACTOR + words[1:].astype(np.uint64)), _PAIR)
-
-
-def _mixed(numbers: npt.NDArray[np.uint64]) -> Numbers:
-    """Multiplications of 64 bits wrap around, as they should."""
-    mixed = (numbers ^ (numbers >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
-    return (mixed >> np.uint64(32)).astype(np.uint32)
+    return _of_kind(
+        mixed_to_32_bits(words[:-1].astype(np.uint64) * FACTOR + words[1:].astype(np.uint64)), _PAIR
+    )
 
 
 def _of_kind(numbers: Numbers, kind: int) -> Numbers:

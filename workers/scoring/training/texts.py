@@ -32,17 +32,14 @@ class Text:
 
 def load(folder: Path = DATA) -> list[Text]:
     """All of them. Raises ValueError that names the line that cannot be read."""
-    authored = [
-        text
-        for language in LANGUAGES
-        for text in labelled(folder / "authored" / f"{language}.jsonl", language, "authored")
-    ]
-    development = [
-        text
-        for language in LANGUAGES
-        for text in labelled(folder / "development" / f"{language}.jsonl", language, "development")
-    ]
-    reviews = list(labelled(folder / "reviews" / "sv.jsonl", "sv", "reviews"))
+    authored, development, reviews = (
+        [
+            text
+            for language in languages
+            for text in labelled(folder / origin / f"{language}.jsonl", language, origin)
+        ]
+        for origin, languages in (("authored", LANGUAGES), ("development", LANGUAGES), ("reviews", ("sv",)))
+    )
     return [*authored, *_translated(folder / "translated", authored), *development, *reviews]
 
 
