@@ -1,12 +1,14 @@
-"""What carries a spike: quotes that speak for many, words that are new, sources that are heard. Pure."""
+"""What carries a spike: the parts of it that are above their usual, quotes that speak for many, words and voices
+that are new, sources that are heard. Pure."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alerts.plain import brief
-from listener.incident import Evidence, Quote
+from listener.incident import Evidence, Part, Quote
 from listener.mention import Mention, Score, Signal
+from listener.ports import Dimension
 from listener.text import tokenise
 
 QUOTES = 3
@@ -31,29 +33,60 @@ Heard = Mapping[str, tuple[bool, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voices:
-    """What the archive says of a window: voices by channel, language and theme, the window's mentions, and
-    mentions from before it for comparison."""
+    """What the archive says of a window and of the weeks before it, about one signal. `now`, `usual`: voices by
+    value of each dimension, in the window and in the weeks before; `mentions`: all of the window's; `before`: a
+    sample from before it; `known`: authors of the window who were heard in the weeks before; `hour_before`:
+    voices in the hour before the window."""
 
-    channels: Mapping[str, int]
-    languages: Mapping[str, int]
-    themes: Mapping[str, int]
+    now: Mapping[Dimension, Mapping[str, int]]
+    usual: Mapping[Dimension, Mapping[str, int]]
     mentions: Sequence[Mention]
     before: Sequence[Mention]
+    known: frozenset[str]
+    hour_before: int
 
 
-def gather(voices: Voices, signal: Signal, *, heard: Heard, own_words: frozenset[str]) -> Evidence:
-    """The evidence of an incident led by `signal`; `own_words` (the brand's name) tell nothing and are left
-    out."""
+def gather(
+    voices: Voices, signal: Signal, *, expected: float, heard: Heard, own_words: frozenset[str]
+) -> Evidence:
+    """The evidence of an incident led by `signal`, of which `expected` voices are usual in the window;
+    `own_words` (the brand's name) tell nothing and are left out."""
+    whole = sum(voices.usual[Dimension.CHANNEL].values())
+
+    def parts(dimension: Dimension) -> tuple[Part, ...]:
+        return split(voices.now[dimension], voices.usual[dimension], whole=whole, expected=expected)
+
     return Evidence(
-        channels=voices.channels,
-        languages=voices.languages,
-        themes=voices.themes,
+        channels=parts(Dimension.CHANNEL),
+        languages=parts(Dimension.LANGUAGE),
+        themes=parts(Dimension.THEME),
+        places=parts(Dimension.SOURCE),
         words=telling_words([m.text for m in voices.mentions], [m.text for m in voices.before], own_words),
         quotes=choose_quotes(voices.mentions, signal),
         heard=sum(is_heard for is_heard, _ in heard.values()),
         sources=len(heard),
         unheard={source: why for source, (is_heard, why) in heard.items() if not is_heard},
+        new_voices=len({m.author for m in voices.mentions if m.author} - voices.known),
+        hour_before=voices.hour_before,
     )
+
+
+def split(
+    now: Mapping[str, int], usual: Mapping[str, int], *, whole: int, expected: float
+) -> tuple[Part, ...]:
+    """The values that are heard now, each with its share of the `expected` voices; the largest excess first.
+    The share is that of `usual` among the `whole` voices of the same weeks. Half a voice is added to each value,
+    so that what was never heard before is rare and not impossible."""
+    values = len({*now, *usual})
+    found = [
+        Part(
+            value=value,
+            observed=count,
+            expected=round(expected * (usual.get(value, 0) + 0.5) / (whole + 0.5 * values), 2),
+        )
+        for value, count in now.items()
+    ]
+    return tuple(sorted(found, key=lambda part: (-part.excess, -part.observed, part.value)))
 
 
 def choose_quotes(mentions: Sequence[Mention], signal: Signal) -> tuple[Quote, ...]:

@@ -8,7 +8,7 @@ same. Sizes: blocks at most 50, all their text under 13 000 characters, fallback
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
@@ -17,13 +17,17 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from alerts.plain import brief, inert, shorten
 from alerts.words import TABLES, Words
-from listener.incident import Incident, Level, Quote, State
+from listener.incident import Incident, Level, Part, Quote, State, shares_of_excess
 
 FALLBACK_LANGUAGE = "en"
 MAX_FALLBACK = 1_000
 MAX_URL = 2_000
 _BRAND, _NAME, _REASON, _WORD, _QUOTE = 60, 60, 120, 30, 280
 _LISTED, _UNHEARD_LISTED = 3, 4
+_CARRIES, _PLACE_CARRIES = 0.1, 0.5
+"""The least share of the excess with which a part, and a source by name, is told."""
+_GROWN, _MANY_NEW, _SHARE_UP, _SHARE_SAME, _COVERED = 1.5, 0.5, 1.5, (0.8, 1.25), 0.95
+"""A fact is told from here on; what says less is left out, for the message is read on a phone."""
 _THIN_SPACE = "\u202f"
 _BREAKER = "\u200b"
 
@@ -71,12 +75,13 @@ class Paragraph:
 @dataclass(frozen=True, slots=True)
 class Teller:
     """Words, zone and names with which an incident is told. `today` is the local day of the newest thing
-    told."""
+    told; `usual`: tell beside each part how many are usual there."""
 
     say: Words
     zone: tzinfo
     today: datetime
     names: Mapping[str, str] = field(default_factory=dict)
+    usual: bool = True
 
     def time(self, moment: datetime) -> str:
         """02:15 today, tis 02:15 in the week before, else with the date."""
@@ -97,15 +102,25 @@ class Teller:
             return "".join(items)
         return f"{', '.join(items[:-1])} {self.say.conjunction} {items[-1]}"
 
-    def counted(self, counts: Mapping[str, int], names: Mapping[str, str], most: int = _LISTED) -> str:
-        """forum (29) och inkorgen (9): the largest few."""
-        largest = list(counts.items())[:most]
-        return self.listed(
-            [f"{names.get(key) or brief(key, _WORD)} ({number(count)})" for key, count in largest]
+    def carried(self, parts: Sequence[Part], name: Callable[[str], str], most: int = _LISTED) -> str:
+        """forum (29, vanligen 4) och inkorgen (9, vanligen 1): the few that carry the excess; "" when none does."""
+        shares = shares_of_excess(parts)
+        told = [part for part, share in zip(parts, shares, strict=True) if share >= _CARRIES][:most]
+        return self.listed([self._part(part, name(part.value)) for part in told])
+
+    def _part(self, part: Part, name: str) -> str:
+        if part.expected is None or not self.usual:
+            return f"{name} ({number(part.observed)})"
+        return self.say.part.format(
+            name=name, observed=number(part.observed), expected=self.about(part.expected)
         )
 
     def about(self, expected: float) -> str:
-        return number(round(expected)) if expected >= 0.5 else self.say.almost_none
+        return number(round(expected)) if round(expected) else self.say.almost_none
+
+    def times(self, factor: float) -> str:
+        """3, 2,5: one decimal where there is one to tell."""
+        return f"{factor:.1f}".removesuffix(".0").replace(".", self.say.decimal_mark)
 
 
 def build(
@@ -121,10 +136,13 @@ def build(
     English; `source_names`: source id → name, the id where there is none."""
     say = TABLES.get(language, TABLES[FALLBACK_LANGUAGE])
     newest = incident.ended_at or incident.spiked_at
-    teller = Teller(say, zone, newest.astimezone(zone), source_names or {})
+    # Where hardly any voices are usual at all, the numbers say so once, and it goes for each part.
+    usual = incident.state is State.OVER or bool(round(incident.levels[0].expected))
+    teller = Teller(say, zone, newest.astimezone(zone), source_names or {}, usual)
     paragraphs = [
         _news(incident, brief(brand, _BRAND), teller),
         _numbers(incident, teller),
+        _context(incident, teller),
         _about(incident, teller),
         _where(incident, teller),
         *(_quote(said, teller) for said in incident.evidence.quotes),
@@ -144,6 +162,11 @@ def build(
 def number(value: int) -> str:
     """1 234 with a narrow space that does not break."""
     return f"{value:,}".replace(",", _THIN_SPACE)
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as whole percent without the sign; "<1" for what is little and not nothing."""
+    return "<1" if 0 < share < 0.005 else number(round(100 * share))
 
 
 def escape(text: str) -> str:
@@ -198,7 +221,64 @@ def _numbers(incident: Incident, teller: Teller) -> Paragraph:
         expected=teller.about(lead.expected), low=number(round(lead.low)), high=number(round(lead.high))
     )
     others = "".join(f" {_other(level, teller)}" for level in incident.levels[1:])
-    return Paragraph("numbers", (Span(count, bold=True), Span(f" {say.last_hour}, {usual}.{others}")))
+    hour = f"{say.last_hour}{_hour_before(incident, teller)}"
+    return Paragraph("numbers", (Span(count, bold=True), Span(f" {hour}, {usual}.{others}")))
+
+
+def _is_fresh(incident: Incident) -> bool:
+    """Evidence and levels are of the same window; when the voices fall, the evidence stays that of the height."""
+    return incident.state in (State.OPEN, State.GROWING)
+
+
+def _hour_before(incident: Incident, teller: Teller) -> str:
+    """How fast it grows, when it does."""
+    before, now = incident.evidence.hour_before, incident.levels[0].observed
+    if before is None or not _is_fresh(incident) or now < _GROWN * before:
+        return ""
+    return f" ({teller.say.hour_before.format(count=number(before))})"
+
+
+def _context(incident: Incident, teller: Teller) -> Paragraph:
+    """What puts the numbers in proportion: a known cause, a normal level that moved, shares, new voices."""
+    say, said = teller.say, list[str]()
+    if incident.known_cause:
+        said.append(say.known_cause.format(cause=brief(incident.known_cause, _NAME)))
+    if incident.new_normal > 0 and incident.new_normal_since:
+        times, time = teller.times(incident.new_normal), teller.time(incident.new_normal_since)
+        said.append(say.new_normal.format(times=times, time=time))
+    said += [_share(incident, teller), _new_voices(incident, teller)]
+    return Paragraph("numbers", (Span(" ".join(sentence for sentence in said if sentence)),))
+
+
+def _share(incident: Incident, teller: Teller) -> str:
+    """Do more people talk, or do more of those who talk worry? Of the first signal that is too high and has a
+    share of all voices; "" while neither is clear."""
+    for level in incident.levels if _is_fresh(incident) else ():
+        if level.observed > level.high and level.share and level.usual_share is not None:
+            form = _share_form(level.share, level.usual_share, teller.say)
+            return form.format(
+                signal=teller.say.all_of[level.signal],
+                share=percent(level.share),
+                observed=number(level.observed),
+                all=number(round(level.observed / level.share)),
+                usual=percent(level.usual_share),
+            )
+    return ""
+
+
+def _share_form(share: float, usual: float, say: Words) -> str:
+    lowest, highest = _SHARE_SAME
+    if share >= _SHARE_UP * usual:
+        return say.share_up
+    return say.share_same if lowest * usual <= share <= highest * usual else ""
+
+
+def _new_voices(incident: Incident, teller: Teller) -> str:
+    voices = incident.levels[0].observed
+    new = min(incident.evidence.new_voices, voices)  # the archive was asked twice, and may have grown between
+    if not _is_fresh(incident) or not new or new < _MANY_NEW * voices:
+        return ""
+    return teller.say.new_voices.format(new=number(new), all=number(voices))
 
 
 def _over(incident: Incident, teller: Teller) -> str:
@@ -223,8 +303,8 @@ def _other(level: Level, teller: Teller) -> str:
 def _about(incident: Incident, teller: Teller) -> Paragraph:
     say, evidence = teller.say, incident.evidence
     said = []
-    if evidence.themes:
-        said.append(say.about.format(themes=teller.counted(evidence.themes, say.themes)))
+    if themes := teller.carried(evidence.themes, _named(say.themes)):
+        said.append(say.about.format(themes=themes))
     if evidence.words:
         words = [say.quote.format(text=brief(word, _WORD)) for word in evidence.words]
         said.append(say.striking.format(words=", ".join(words)))
@@ -232,15 +312,22 @@ def _about(incident: Incident, teller: Teller) -> Paragraph:
 
 
 def _where(incident: Incident, teller: Teller) -> Paragraph:
+    """Channels always; a source by name when it carries most, and languages, when there is more than one."""
     say, evidence = teller.say, incident.evidence
     said = []
-    if evidence.channels:
-        said.append(say.mostly_in.format(channels=teller.counted(evidence.channels, say.channels)))
-    if evidence.languages:
-        languages = teller.counted(evidence.languages, say.languages, most=2)
+    if channels := teller.carried(evidence.channels, _named(say.channels)):
+        said.append(say.mostly_in.format(channels=channels))
+    if len(evidence.places) > 1 and max(shares_of_excess(evidence.places)) >= _PLACE_CARRIES:
+        said.append(say.mostly_from.format(places=teller.carried(evidence.places, teller.name, most=1)))
+    if len(evidence.languages) > 1 and any(part.excess for part in evidence.languages):
+        languages = teller.carried(evidence.languages, _named(say.languages), most=2)
         said.append(say.mostly_language.format(languages=languages))
     sentence = ", ".join(said)
     return Paragraph("about", (Span(f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""),))
+
+
+def _named(names: Mapping[str, str]) -> Callable[[str], str]:
+    return lambda value: names.get(value) or brief(value, _WORD)
 
 
 def _quote(said: Quote, teller: Teller) -> Paragraph:
@@ -269,20 +356,30 @@ def _with_bold(text: str, words: Sequence[str]) -> list[Span]:
 
 def _heard(incident: Incident, teller: Teller) -> Paragraph:
     say, evidence = teller.say, incident.evidence
-    if not evidence.sources:
-        return Paragraph("status", ())
-    if not evidence.unheard:
-        return Paragraph("status", (Span(say.heard_all.format(sources=number(evidence.sources))),))
+    said = []
+    if evidence.sources and not evidence.unheard:
+        said.append(say.heard_all.format(sources=number(evidence.sources)))
+    elif evidence.sources:
+        unheard = _unheard(evidence.unheard, teller)
+        said.append(
+            say.heard_some.format(
+                heard=number(evidence.heard), sources=number(evidence.sources), unheard=unheard
+            )
+        )
+    if incident.coverage < _COVERED:
+        said.append(say.coverage.format(share=percent(incident.coverage)))
+    if evidence.unheard and incident.state is State.FALLING and _settled(incident):
+        said.append(say.not_over_yet)
+    return Paragraph("status", (Span(" ".join(said)),))
+
+
+def _unheard(sources: Mapping[str, str], teller: Teller) -> str:
     silent = [
         f"{teller.name(source)}: {brief(why, _REASON)}" if why else teller.name(source)
-        for source, why in list(evidence.unheard.items())[:_UNHEARD_LISTED]
+        for source, why in list(sources.items())[:_UNHEARD_LISTED]
     ]
-    more = "; …" if len(evidence.unheard) > _UNHEARD_LISTED else ""
-    said = say.heard_some.format(
-        heard=number(evidence.heard), sources=number(evidence.sources), unheard="; ".join(silent) + more
-    )
-    doubtful = incident.state is State.FALLING and _settled(incident)
-    return Paragraph("status", (Span(f"{said} {say.not_over_yet}" if doubtful else said),))
+    more = "; …" if len(sources) > _UNHEARD_LISTED else ""
+    return "; ".join(silent) + more
 
 
 def _handled(incident: Incident, teller: Teller) -> Paragraph:

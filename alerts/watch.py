@@ -33,8 +33,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS_BACK = 96
 _NEWEST_STEPS = 8
 _SAMPLE = 200
+_EVERYONE = 10_000
+"""Mentions of a window that are read; of more than these the newest."""
 
-NOTHING = Evidence(channels={}, languages={}, themes={}, words=(), quotes=(), heard=0, sources=0, unheard={})
+NOTHING = Evidence(channels=(), languages=(), themes=(), words=(), quotes=(), heard=0, sources=0, unheard={})
 """While all is normal nobody asks why."""
 
 Baselines = Mapping[Signal, Baseline]
@@ -150,7 +152,15 @@ class Look:
             levels=tuple(_level(signal, shown[signal]) for signal in ranked),
             spiking=spiking,
             began_at=self._began(ranked[0], baselines[ranked[0]], now) if spiking else window.start,
-            evidence=self._evidence(window, leading, heard) if spiking or lives else NOTHING,
+            evidence=self._evidence(
+                window,
+                leading,
+                expected=shown.get(leading, shown[ranked[0]]).expected,
+                since=was.began_at if was is not None and lives else window.start,
+                heard=heard,
+            )
+            if spiking or lives
+            else NOTHING,
             missing=self._missing(now, heard),
             gone=self._gone(was) if lives else frozenset(),
         )
@@ -176,19 +186,35 @@ class Look:
             [count > limit for count, limit in zip(counts, high, strict=True)]
         )
 
-    def _evidence(self, window: Window, leading: Signal, heard: Heard) -> Evidence:
+    def _evidence(
+        self, window: Window, leading: Signal, *, expected: float, since: datetime, heard: Heard
+    ) -> Evidence:
+        """`expected`: voices of the leading signal that are usual in the window; `since`: when the episode
+        began, as far as is known."""
         own_words = frozenset(tokenise(self._brand.name).words)
-        return gather(self._voices(window, leading), leading, heard=heard, own_words=own_words)
+        voices = self._voices(window, leading, since)
+        return gather(voices, leading, expected=expected, heard=heard, own_words=own_words)
 
-    def _voices(self, window: Window, signal: Signal) -> Voices:
-        where = replace(self._where, signal=signal, start=window.start, end=window.start + window.length)
-        earlier = replace(where, start=window.start - COMPARED_WORDS, end=window.start - HOUR, originals=True)
+    def _voices(self, window: Window, signal: Signal, since: datetime) -> Voices:
+        """What is usual is read from before the episode, and at least an hour before the window: it may have
+        begun earlier than is known."""
+        calm = min(since, window.start - HOUR)
+        of_signal = replace(self._where, signal=signal)
+        now = replace(of_signal, start=window.start, end=window.start + window.length)
+        usual = replace(of_signal, start=calm - USUAL_SOURCES, end=calm)
+        earlier = replace(usual, start=calm - COMPARED_WORDS, originals=True)
+        mentions = self._archive.search(replace(now, originals=True), limit=_EVERYONE)
+        of_brand = Where(brand=self._brand.id, start=usual.start, end=usual.end)
+        before = self._archive.counts(
+            self._where, (signal,), start=window.start - HOUR, end=window.start, bucket=HOUR
+        )
         return Voices(
-            channels=self._archive.breakdown(where, Dimension.CHANNEL),
-            languages=self._archive.breakdown(where, Dimension.LANGUAGE),
-            themes=self._archive.breakdown(where, Dimension.THEME),
-            mentions=self._archive.search(replace(where, originals=True), limit=_SAMPLE),
+            now={dimension: self._archive.breakdown(now, dimension) for dimension in Dimension},
+            usual={dimension: self._archive.breakdown(usual, dimension) for dimension in Dimension},
+            mentions=mentions,
             before=self._archive.search(earlier, limit=_SAMPLE),
+            known=self._archive.known_authors(of_brand, {mention.author for mention in mentions}),
+            hour_before=before[signal][0],
         )
 
     def _missing(self, now: datetime, heard: Heard) -> frozenset[str]:

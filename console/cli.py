@@ -13,7 +13,20 @@ import typer
 from console.terminal import remark
 from listener.errors import LyhordError
 
-COMMANDS = ("demo", "init", "check", "run", "collect", "score", "rescore", "detect", "search", "erase")
+COMMANDS = (
+    "demo",
+    "init",
+    "check",
+    "run",
+    "collect",
+    "score",
+    "rescore",
+    "detect",
+    "backtest",
+    "rules",
+    "search",
+    "erase",
+)
 GROUPS = ("sources", "incidents")
 
 

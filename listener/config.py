@@ -5,10 +5,14 @@ Each class is one table of the file; an unknown key is an error (`__pydantic_con
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, ClassVar
 
 STRICT: dict[str, Any] = {"extra": "forbid", "str_strip_whitespace": True}
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""As `datetime.weekday` counts them."""
+KINDS = ("campaign", "release", "outage", "other")
+EFFECTS = ("annotate", "damp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +84,37 @@ class Rule:
     minimum_voices: int = 5
     filter: str = ""
     """A query that narrows the brand's mentions."""
+    by: tuple[str, ...] = ("channel", "language", "theme")
+    """Dimensions whose values are also watched, each as a series of its own."""
+    active_hours: str = ""
+    """When something new may be told: local times as "07:00-22:00", also past midnight; empty: always."""
+    active_days: tuple[str, ...] = ()
+    """The days on which these hours begin; empty: every day."""
     slack_channel: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """`[[calendar]]`: what is known to make people write. From `start` until just before `end`; times without
+    an offset are local in the file's zone. A date in the file is here the midnight that begins the day, as `end`
+    the one after it."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    title: str
+    start: datetime
+    end: datetime
+    brands: tuple[str, ...] = ()
+    """Empty: every brand."""
+    kind: str = "other"
+    effect: str = "annotate"
+    """annotate: an incident names it; damp: more voices are expected, too."""
+    damp: float = 2.0
+    """How many times the usual voices are expected while it lasts; only with the effect damp."""
+
+    def span(self, zone: tzinfo) -> tuple[datetime, datetime]:
+        """Start and end in UTC; `zone`: of times without an offset. Raises OverflowError at the ends of time."""
+        start, end = (t if t.tzinfo else t.replace(tzinfo=zone) for t in (self.start, self.end))
+        return start.astimezone(UTC), end.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +161,7 @@ class Config:
     brands: tuple[Brand, ...] = ()
     sources: tuple[Source, ...] = ()
     rules: tuple[Rule, ...] = ()
+    calendar: tuple[Event, ...] = ()
     slack: Slack = field(default_factory=Slack)
     storage: Storage = field(default_factory=Storage)
     console: Console = field(default_factory=Console)

@@ -107,6 +107,10 @@ class Archive(Protocol):
         """Voices per value of a dimension, largest first. (A mention may have several themes.)"""
         ...
 
+    def known_authors(self, where: Where, authors: Iterable[str]) -> frozenset[str]:
+        """Those of the authors of whom `where` finds a mention; "" (no author named) is nobody."""
+        ...
+
     def held(self, mention_ids: Iterable[str]) -> frozenset[str]:
         """Those of the ids that are stored."""
         ...

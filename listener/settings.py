@@ -5,22 +5,25 @@ An error names the file, the line and the key, what was got and what was wanted;
 """
 
 import difflib
+import math
 import os
 import re
 import secrets as random_source
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import TypeAdapter, ValidationError
 
-from listener.config import Brand, Config, Rule, Source
-from listener.duration import parse_duration
+from listener.config import DAYS, EFFECTS, KINDS, Brand, Config, Event, Rule, Source
+from listener.duration import parse_duration, parse_hours
 from listener.errors import ConfigError, QueryError
 from listener.mention import CHANNELS, LANGUAGES, Signal
+from listener.ports import Dimension
 from listener.query import parse
 
 DEFAULT_FILE = "lyhord.toml"
@@ -65,10 +68,12 @@ def parse_config(raw: str, name: str = DEFAULT_FILE) -> Config:
         raise ConfigError(f"{name}: not TOML: {e}") from None
     lines = _Lines(raw, name)
     try:
-        config = _CONFIG.validate_python(_with_durations(table, (), lines))
+        config = _CONFIG.validate_python(_with_times(table, (), lines))
     except ValidationError as e:
         raise ConfigError("\n".join(lines.explain(error) for error in e.errors()[:10])) from None
     _check(config, lines)
+    for i, (event, given) in enumerate(zip(config.calendar, table.get("calendar", ()), strict=True)):
+        _check_event(event, i, config, given, lines)
     zoned = tuple(replace(source, zone=source.zone or config.zone) for source in config.sources)
     return replace(config, sources=zoned)
 
@@ -145,24 +150,42 @@ def _secret(variable: str) -> str:
         raise ConfigError(f"environment: {variable}_FILE={file!r} cannot be read ({type(e).__name__})") from e
 
 
-def _with_durations(value: Any, place: tuple[str | int, ...], lines: "_Lines") -> Any:
-    """Durations as text → timedelta, wherever a key asks for one (but for a collector's own options)."""
+def _with_times(value: Any, place: tuple[str | int, ...], lines: "_Lines") -> Any:
+    """Durations as text → timedelta, days of the calendar → local times, wherever a key asks for one (but for a
+    collector's own options)."""
+    if place and place[-1] in _DURATIONS:
+        return _duration(value, place, lines)
+    if len(place) == 3 and place[0] == "calendar" and place[-1] in ("start", "end"):
+        return _moment(value, place, lines)
     if isinstance(value, list):
-        return [_with_durations(item, (*place, i), lines) for i, item in enumerate(value)]
+        return [_with_times(item, (*place, i), lines) for i, item in enumerate(value)]
     if not isinstance(value, dict) or (place and place[-1] == "options"):
         return value
-    out: dict[str, Any] = {}
-    for key, item in value.items():
-        if key in _DURATIONS and isinstance(item, str):
-            try:
-                out[key] = parse_duration(item)
-            except ValueError as e:
-                raise lines.error((*place, key), str(e)) from None
-        elif key in _DURATIONS and item != 0:
-            raise lines.error((*place, key), f'got {item!r}, want a duration in quotes such as "10m"')
-        else:
-            out[key] = _with_durations(item, (*place, key), lines)
-    return out
+    return {key: _with_times(item, (*place, key), lines) for key, item in value.items()}
+
+
+def _duration(value: Any, place: tuple[str | int, ...], lines: "_Lines") -> Any:
+    if value == 0:
+        return value
+    if not isinstance(value, str):
+        raise lines.error(place, f'got {value!r}, want a duration in quotes such as "10m"')
+    try:
+        return parse_duration(value)
+    except ValueError as e:
+        raise lines.error(place, str(e)) from None
+
+
+def _moment(value: Any, place: tuple[str | int, ...], lines: "_Lines") -> datetime:
+    """A time as it is; a day's midnight, or for an end the next one."""
+    if isinstance(value, datetime):
+        return value
+    if type(value) is not date:
+        want = "a day or a time without quotes, such as 2026-11-27 or 2026-11-27T18:00:00"
+        raise lines.error(place, f"got {str(value)!r}, want {want}")
+    try:
+        return datetime.combine(value + timedelta(days=place[-1] == "end"), time.min)
+    except OverflowError:
+        raise lines.error(place, f"got {value}, want an earlier day") from None
 
 
 class _Lines:
@@ -176,10 +199,11 @@ class _Lines:
         for number, line in enumerate(raw.splitlines(), 1):
             if header := _TABLE.match(line):
                 table = self._resolve(header[2], seen)
+                self._at.setdefault(table, number)
                 if header[1] == "[[":
                     seen[table] = seen.get(table, -1) + 1
                     table = (*table, seen[table])
-                self._at.setdefault(table, number)
+                    self._at.setdefault(table, number)
             elif key := re.match(r"\s*(?:\"([^\"]+)\"|([A-Za-z0-9_\-]+))\s*=", line):
                 self._at.setdefault((*table, key[1] or key[2]), number)
 
@@ -218,7 +242,7 @@ class _Lines:
 def _keys_at(place: tuple[str | int, ...]) -> list[str]:
     """The keys that the table at `place` may have."""
     names = [part for part in place if isinstance(part, str)]
-    tables: dict[str, Any] = {"brands": Brand, "sources": Source, "rules": Rule}
+    tables: dict[str, Any] = {"brands": Brand, "sources": Source, "rules": Rule, "calendar": Event}
     owner: Any = Config
     for name in names:
         hint = tables.get(name) or next((f.type for f in fields(owner) if f.name == name), None)
@@ -265,12 +289,47 @@ def _check_source(source: Source, i: int, lines: _Lines) -> None:
 
 def _check_rule(rule: Rule, i: int, brands: tuple[str, ...], lines: _Lines) -> None:
     _one_of(rule.brand, brands, ("rules", i, "brand"), lines)
-    for signal in rule.signals:
-        _one_of(signal, tuple(Signal), ("rules", i, "signals"), lines)
-    if rule.false_alarms_per_30_days <= 0:
-        words = f"got {rule.false_alarms_per_30_days}, want more than 0"
+    if not rule.signals:
+        raise lines.error(("rules", i, "signals"), f"is empty, want at least one of {', '.join(Signal)}")
+    _each_of(rule.signals, tuple(Signal), ("rules", i, "signals"), lines)
+    _each_of(rule.by, tuple(Dimension), ("rules", i, "by"), lines)
+    _each_of(rule.active_days, DAYS, ("rules", i, "active_days"), lines)
+    if rule.active_hours:
+        try:
+            parse_hours(rule.active_hours)
+        except ValueError as e:
+            raise lines.error(("rules", i, "active_hours"), str(e)) from None
+    if not 0 < rule.false_alarms_per_30_days < math.inf:
+        words = f"got {rule.false_alarms_per_30_days}, want a number above 0"
         raise lines.error(("rules", i, "false_alarms_per_30_days"), words)
     _check_query(rule.filter, ("rules", i, "filter"), lines)
+
+
+def _check_event(event: Event, i: int, config: Config, given: Mapping[str, Any], lines: _Lines) -> None:
+    """`given`: what stands in the file."""
+    if not event.title:
+        raise lines.error(("calendar", i, "title"), 'is empty, want what happens, such as "Autumn campaign"')
+    _check_span(event, i, config.zone, given, lines)
+    _each_of(event.brands, tuple(brand.id for brand in config.brands), ("calendar", i, "brands"), lines)
+    _one_of(event.kind, KINDS, ("calendar", i, "kind"), lines)
+    _one_of(event.effect, EFFECTS, ("calendar", i, "effect"), lines)
+    if event.effect != "damp" and "damp" in given:
+        words = f'got {event.damp} with effect = "{event.effect}", want effect = "damp" beside it, or no damp'
+        raise lines.error(("calendar", i, "damp"), words)
+    if not 1 < event.damp < math.inf:
+        words = f"got {event.damp}, want how many times the usual voices are expected: a number above 1"
+        raise lines.error(("calendar", i, "damp"), words)
+
+
+def _check_span(event: Event, i: int, zone: str, given: Mapping[str, Any], lines: _Lines) -> None:
+    try:
+        start, end = event.span(ZoneInfo(zone))
+    except OverflowError:
+        words = f"got {given['start']} to {given['end']}, want years of our time"
+        raise lines.error(("calendar", i), words) from None
+    if end <= start:
+        words = f"got {given['end']}, want what is later than the start, {given['start']}"
+        raise lines.error(("calendar", i, "end"), words)
 
 
 def _check_brand(brand: Brand, i: int, lines: _Lines) -> None:
@@ -302,11 +361,20 @@ def _check_zone(zone: str, place: tuple[str | int, ...], lines: _Lines) -> None:
 def _one_of(got: str, wanted: tuple[str, ...], place: tuple[str | int, ...], lines: _Lines) -> None:
     if got not in wanted:
         near = difflib.get_close_matches(got, wanted, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {str(near[0])!r}?" if near else ""
         raise lines.error(
             place,
             f"got {got!r}, want {'one of ' + ', '.join(wanted) if wanted else 'one that the file defines'}{hint}",
         )
+
+
+def _each_of(
+    got: Sequence[str], wanted: tuple[str, ...], place: tuple[str | int, ...], lines: _Lines
+) -> None:
+    for n, item in enumerate(got):
+        _one_of(item, wanted, place, lines)
+        if item in got[:n]:
+            raise lines.error(place, f"got {item!r} twice, want it once")
 
 
 def in_folder(config: Config, folder: Path) -> Config:

@@ -20,22 +20,34 @@ class Words:
     state: Mapping[State, str]
     since: str
     last_hour: str
+    hour_before: str
     usual: str
     usual_none: str
     """The same where the normal range is nothing at all."""
     almost_none: str
     follows: str
     unchanged: str
+    share_up: str
+    share_same: str
+    new_voices: str
+    """The four weeks are `alerts.watch.USUAL_SOURCES`."""
+    known_cause: str
+    new_normal: str
+    decimal_mark: str
     over: str
     not_over_yet: str
     about: str
     striking: str
+    part: str
+    """What carries the excess: a channel, language, theme or source with its count and the usual one."""
     mostly_in: str
+    mostly_from: str
     mostly_language: str
     conjunction: str
     quote: str
     heard_all: str
     heard_some: str
+    coverage: str
     nobody_yet: str
     taken: str
     snoozed: str

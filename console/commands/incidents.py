@@ -14,7 +14,9 @@ from listener.incident import Act, Incident, State
 from workers import stages
 from workers.runtime import Runtime
 
-app = typer.Typer(no_args_is_help=True, help="Incidents: list, show, ack, snooze, close.")
+app = typer.Typer(
+    no_args_is_help=True, help="Incidents: list, show, ack, snooze, close; useful, noise, known-cause."
+)
 
 
 @app.command("list")
@@ -121,6 +123,48 @@ def close(
     Example:  lyhord incidents close 3f2a --note "refunds are out"
     """
     _act(incident, Act.CLOSE, by=by, config=config, note=note)
+
+
+@app.command()
+def useful(
+    incident: str,
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    by: Annotated[str, typer.Option(help="Your name.  [default: the account's]")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Say that an incident was worth the alarm. The newest verdict counts; `lyhord rules` sums them up.
+
+    Example:  lyhord incidents useful 3f2a
+    """
+    _act(incident, Act.USEFUL, by=by, config=config, note=note)
+
+
+@app.command()
+def noise(
+    incident: str,
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    by: Annotated[str, typer.Option(help="Your name.  [default: the account's]")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Say that an incident was not worth the alarm.
+
+    Example:  lyhord incidents noise 3f2a --note "a song quiz"
+    """
+    _act(incident, Act.NOISE, by=by, config=config, note=note)
+
+
+@app.command("known-cause")
+def known_cause(
+    incident: str,
+    note: Annotated[str, typer.Option(help="Which.")] = "",
+    by: Annotated[str, typer.Option(help="Your name.  [default: the account's]")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Say that the cause was known: neither useful nor noise.
+
+    Example:  lyhord incidents known-cause 3f2a --note "the autumn campaign"
+    """
+    _act(incident, Act.KNOWN_CAUSE, by=by, config=config, note=note)
 
 
 def _act(

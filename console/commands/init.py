@@ -89,6 +89,19 @@ brand = "{identity}"
 signals = ["anxiety", "complaints"]
 false_alarms_per_30_days = 1.0  # how often may it be nothing?
 minimum_voices = 5
+# by = ["channel", "language", "theme"]  # also watched apart, value by value; also source
+# active_hours = "07:00-22:00"    # outside them nothing new is told; none: always
+# active_days = ["mon", "tue", "wed", "thu", "fri"]
+
+# What is known to make people write. An incident names it; with effect = "damp" more voices are expected, too.
+# [[calendar]]
+# title = "Autumn campaign"
+# start = 2026-10-24              # a day, or a local time: 2026-10-24T18:00:00
+# end = 2026-10-25                # a day is part of it
+# brands = ["{identity}"]
+# kind = "campaign"               # campaign, release, outage, other
+# effect = "damp"                 # or annotate
+# damp = 3.0                      # times the usual voices
 
 [slack]
 channel = "{slack_channel}"                    # a channel id, C…; the token comes from LYHORD_SLACK_TOKEN

@@ -1,16 +1,19 @@
-"""Bars: what a number of voices is about, by theme, channel and language, each with the link to its mentions. Pure."""
+"""What a number of voices is about, each value with the link to its mentions: bars by theme, channel and language, and what
+carries an incident, beside what is usual. Pure.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from console.web.filters import Filters
-from console.web.phrases import Phrases
-from listener.incident import Incident
+from console.web.phrases import Phrases, number
+from console.web.times import DASH
+from listener.incident import Incident, Part, shares_of_excess
 from listener.ports import Dimension
 
 DIMENSIONS = (Dimension.THEME, Dimension.CHANNEL, Dimension.LANGUAGE)
 MOST = 6
-"""Bars of one dimension."""
+"""Values of one dimension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,17 @@ class Bar:
     name: str
     count: int
     share: float
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """One value of a dimension in an incident's evidence, in words; `share` of the excess."""
+
+    name: str
+    observed: str
+    usual: str
+    share: str
     link: str
 
 
@@ -40,13 +54,43 @@ def evidence_filters(incident: Incident) -> Filters:
     )
 
 
-def evidence_counts(incident: Incident) -> dict[Dimension, Mapping[str, int]]:
+def carriers(
+    incident: Incident, phrases: Phrases, source_names: Mapping[str, str]
+) -> dict[Dimension, list[Carrier]]:
+    """Per dimension what carries the excess, the largest first; dimensions in which nothing was heard are left out.
+    `source_names`: source id → name, the id where there is none."""
     found = incident.evidence
+    parts = {
+        Dimension.THEME: found.themes, Dimension.CHANNEL: found.channels, Dimension.LANGUAGE: found.languages,
+        Dimension.SOURCE: found.places,
+    }  # fmt: skip
     return {
-        Dimension.THEME: found.themes,
-        Dimension.CHANNEL: found.channels,
-        Dimension.LANGUAGE: found.languages,
+        dimension: [
+            _carrier(part, share, dimension, incident, phrases, source_names)
+            for part, share in list(zip(its, shares_of_excess(its), strict=True))[:MOST]
+        ]
+        for dimension, its in parts.items()
+        if its
     }
+
+
+def _carrier(
+    part: Part,
+    share: float,
+    dimension: Dimension,
+    incident: Incident,
+    phrases: Phrases,
+    source_names: Mapping[str, str],
+) -> Carrier:
+    name = source_names.get(part.value, part.value)
+    known = part.expected is not None
+    return Carrier(
+        name=name if dimension is Dimension.SOURCE else _name(part.value, dimension, phrases),
+        observed=number(part.observed),
+        usual=DASH if part.expected is None else number(round(part.expected)),
+        share=phrases("percent", n=round(100 * share)) if known else DASH,
+        link=_narrowed(evidence_filters(incident), dimension, part.value).link(),
+    )
 
 
 def _ranked(counts: Mapping[str, int], dimension: Dimension, filters: Filters, phrases: Phrases) -> list[Bar]:
@@ -69,4 +113,6 @@ def _narrowed(filters: Filters, dimension: Dimension, value: str) -> Filters:
         return replace(filters, theme=value)
     if dimension is Dimension.CHANNEL:
         return replace(filters, channel=value)
+    if dimension is Dimension.SOURCE:
+        return replace(filters, source=value)
     return replace(filters, language=value)

@@ -57,6 +57,7 @@ ENGLISH = {
     "voices_note": "A voice is one person in one conversation; copies are not counted.",
     # about
     "about": "What it is about", "about_since": "{signal} since {since}", "about_range": "{signal}, {range}",
+    "about_hour": "In the newest unusual hour", "part": "Part", "share_of_rise": "Share of the rise", "percent": "{n}%",
     "channels": "Channels", "languages": "Languages", "themes": "Themes", "all_mentions": "All mentions",
     "newest": "Newest mentions", "none": "none",
     "channel_forum": "forum", "channel_social": "social media", "channel_review": "reviews",

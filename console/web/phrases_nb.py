@@ -55,6 +55,7 @@ NORWEGIAN = {
     "voices_note": "En stemme er én person i én sammenheng; kopier telles ikke.",
     # about
     "about": "Hva det handler om", "about_since": "{signal} siden {since}", "about_range": "{signal}, {range}",
+    "about_hour": "I den siste uvanlige timen", "part": "Del", "share_of_rise": "Andel av økningen", "percent": "{n}\u00a0%",
     "channels": "Kanaler", "languages": "Språk", "themes": "Temaer", "all_mentions": "Alle omtaler",
     "newest": "Nyeste omtaler", "none": "ingen",
     "channel_forum": "forum", "channel_social": "sosiale medier", "channel_review": "vurderinger",

@@ -55,6 +55,8 @@ SWEDISH = {
     "voices_note": "En röst är en person i ett sammanhang; kopior räknas inte.",
     # about
     "about": "Vad det handlar om", "about_since": "{signal} sedan {since}", "about_range": "{signal}, {range}",
+    "about_hour": "Under den senaste ovanliga timmen", "part": "Del", "share_of_rise": "Andel av ökningen",
+    "percent": "{n}\u00a0%",
     "channels": "Kanaler", "languages": "Språk", "themes": "Teman", "all_mentions": "Alla omnämnanden",
     "newest": "Senaste omnämnanden", "none": "inga",
     "channel_forum": "forum", "channel_social": "sociala medier", "channel_review": "omdömen",

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from console.web.bars import DIMENSIONS, bars, evidence_counts, evidence_filters
+from console.web.bars import DIMENSIONS, bars, carriers, evidence_filters
 from console.web.desk import Desk, HealthRow
 from console.web.filters import Filters, read_filters
 from console.web.guard import is_form_key, read_form, same_origin, session_of
@@ -129,8 +129,7 @@ def incident(request: Request) -> Response:
         numbers=sentences(found.levels, site.phrases("last_judged"), site.phrases),
         pictures=_pictures(site, series, Filters(brand=found.brand), [found]), text=message.text,
         lines=preview(message.blocks), story=_story(site, found),
-        bars=bars(evidence_counts(found), evidence_filters(found), site.phrases),
-        evidence=evidence_filters(found).link(),
+        carriers=carriers(found, site.phrases, _names(rows)), evidence=evidence_filters(found).link(),
         names=_names(rows), brand_name=_brand_names(desk).get(found.brand, found.brand),
     )  # fmt: skip
 

@@ -3,8 +3,9 @@
 A voice is a distinct author among originals; a mention without author is a voice of its own.
 """
 
+import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -56,6 +57,19 @@ def breakdown(connection: sqlite3.Connection, where: Where, dimension: Dimension
         found = dict(connection.execute(chosen.select(f"{column}, {_voices('1')}", ending), chosen.params))
     ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return {value: count for value, count in ranked if count}
+
+
+def known_authors(connection: sqlite3.Connection, where: Where, authors: Iterable[str]) -> frozenset[str]:
+    """See `listener.ports.Archive.known_authors`."""
+    asked = [author for author in authors if author]
+    if not asked:
+        return frozenset()
+    chosen = select_where(where)
+    ending = "AND m.author IN (SELECT value FROM json_each(:authors))"
+    rows = connection.execute(
+        chosen.select("DISTINCT m.author", ending), chosen.params | {"authors": json.dumps(asked)}
+    )
+    return frozenset(author for (author,) in rows)
 
 
 def _within(where: Where, start: datetime, end: datetime) -> Where:

@@ -82,6 +82,10 @@ class SqliteArchive:
         with self._database.reading(seconds=COUNT_SECONDS) as connection:
             return counting.breakdown(connection, where, dimension)
 
+    def known_authors(self, where: Where, authors: Iterable[str]) -> frozenset[str]:
+        with self._database.reading(seconds=COUNT_SECONDS) as connection:
+            return counting.known_authors(connection, where, authors)
+
     def held(self, mention_ids: Iterable[str]) -> frozenset[str]:
         with self._database.reading() as connection:
             rows = connection.execute(

@@ -4,16 +4,17 @@ is unpickled.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from listener.incident import Evidence, Incident, Level, Quote, State
+from listener.incident import Evidence, Incident, Level, Part, Quote, State
 from listener.mention import Signal
 
 
 def encode(incident: Incident) -> str:
-    """Mappings keep their order (largest first), so keys are not sorted. Equal incidents give equal text."""
+    """Mappings keep their order, so keys are not sorted. Equal incidents give equal text; and what an older
+    version wrote, once decoded, is written again letter by letter, or compare and set would never find it."""
     return json.dumps(
         {
             "id": incident.id,
@@ -35,11 +36,18 @@ def encode(incident: Incident) -> str:
             "snoozed_until": _written_or_none(incident.snoozed_until),
             "verdict": incident.verdict,
         }
+        | _known(
+            known_cause=incident.known_cause or None,
+            coverage=None if incident.coverage == 1.0 else float(incident.coverage),
+            new_normal=float(incident.new_normal) or None,
+            new_normal_since=_written_or_none(incident.new_normal_since),
+        )
     )
 
 
 def decode(body: str) -> Incident:
-    """Raises KeyError, TypeError or ValueError for what `encode` did not write."""
+    """Raises KeyError, TypeError or ValueError for what `encode` did not write. What older versions wrote is
+    read: fields that they did not know have their defaults, and what was usual for a part is not known."""
     said: dict[str, Any] = json.loads(body)
     return Incident(
         id=said["id"],
@@ -60,6 +68,10 @@ def decode(body: str) -> Incident:
         acknowledged_at=_read_or_none(said["acknowledged_at"]),
         snoozed_until=_read_or_none(said["snoozed_until"]),
         verdict=said["verdict"],
+        known_cause=said.get("known_cause", ""),
+        coverage=said.get("coverage", 1.0),
+        new_normal=said.get("new_normal", 0.0),
+        new_normal_since=_read_or_none(said.get("new_normal_since")),
     )
 
 
@@ -75,7 +87,7 @@ def _level_out(level: Level) -> dict[str, Any]:
         "expected": float(level.expected),
         "low": float(level.low),
         "high": float(level.high),
-    }
+    } | _known(share=_number_or_none(level.share), usual_share=_number_or_none(level.usual_share))
 
 
 def _level_in(said: Mapping[str, Any]) -> Level:
@@ -85,6 +97,8 @@ def _level_in(said: Mapping[str, Any]) -> Level:
         expected=said["expected"],
         low=said["low"],
         high=said["high"],
+        share=said.get("share"),
+        usual_share=said.get("usual_share"),
     )
 
 
@@ -114,32 +128,64 @@ def _quote_in(said: Mapping[str, Any]) -> Quote:
 
 def _evidence_out(evidence: Evidence) -> dict[str, Any]:
     return {
-        "channels": _counts(evidence.channels),
-        "languages": _counts(evidence.languages),
-        "themes": _counts(evidence.themes),
+        "channels": _parts_out(evidence.channels),
+        "languages": _parts_out(evidence.languages),
+        "themes": _parts_out(evidence.themes),
         "words": list(evidence.words),
         "quotes": [_quote_out(quote) for quote in evidence.quotes],
         "heard": int(evidence.heard),
         "sources": int(evidence.sources),
         "unheard": dict(evidence.unheard),
-    }
+    } | _known(
+        places=_parts_out(evidence.places) or None,
+        new_voices=int(evidence.new_voices) or None,
+        hour_before=None if evidence.hour_before is None else int(evidence.hour_before),
+    )
 
 
 def _evidence_in(said: Mapping[str, Any]) -> Evidence:
     return Evidence(
-        channels=said["channels"],
-        languages=said["languages"],
-        themes=said["themes"],
+        channels=_parts_in(said["channels"]),
+        languages=_parts_in(said["languages"]),
+        themes=_parts_in(said["themes"]),
+        places=_parts_in(said.get("places", {})),
         words=tuple(said["words"]),
         quotes=tuple(_quote_in(quote) for quote in said["quotes"]),
         heard=said["heard"],
         sources=said["sources"],
         unheard=said["unheard"],
+        new_voices=said.get("new_voices", 0),
+        hour_before=said.get("hour_before"),
     )
 
 
-def _counts(counts: Mapping[str, int]) -> dict[str, int]:
-    return {name: int(count) for name, count in counts.items()}
+def _known(**fields: object) -> dict[str, Any]:
+    """Of the fields that older versions did not write, those that say something."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _parts_out(parts: Sequence[Part]) -> dict[str, Any]:
+    """{value: [observed, expected]}; {value: observed} where the usual is not known, as older versions wrote."""
+    return {
+        part.value: int(part.observed)
+        if part.expected is None
+        else [int(part.observed), float(part.expected)]
+        for part in parts
+    }
+
+
+def _parts_in(said: Mapping[str, Any]) -> tuple[Part, ...]:
+    counts = {
+        value: count if isinstance(count, list) else [count, None] for value, count in dict(said).items()
+    }
+    return tuple(
+        Part(value=value, observed=observed, expected=expected)
+        for value, (observed, expected) in counts.items()
+    )
+
+
+def _number_or_none(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _written(at: datetime) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from listener.incident import Act, Evidence, Incident, Level, Quote, State
+from listener.incident import Act, Evidence, Incident, Level, Part, Quote, State
 from listener.mention import Signal
 from listener.ports import Delivery
 
@@ -136,11 +136,15 @@ def quote(mention: str, text: str, *, channel: str = "forum", at: datetime = NOW
     )
 
 
+def part(value: str, observed: int, expected: float | None) -> Part:
+    return Part(value=value, observed=observed, expected=expected)
+
+
 def evidence(*quotes: Quote, unheard: dict[str, str] | None = None) -> Evidence:
     return Evidence(
-        channels={"forum": 29, "inbox": 9, "social": 3},
-        languages={"sv": 38, "nb": 3},
-        themes={"trust": 26, "price": 9},
+        channels=(part("forum", 29, 4.1), part("inbox", 9, 1.2), part("social", 3, 0.9)),
+        languages=(part("sv", 38, 5.2), part("nb", 3, 1.0)),
+        themes=(part("trust", 26, 1.1), part("price", 9, 0.2)),
         words=("dragits", "dubbelt"),
         quotes=quotes,
         heard=19 - len(unheard or {}),

@@ -1,9 +1,14 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from alerts.evidence import Voices, choose_quotes, gather, telling_words
+from alerts.evidence import Voices, choose_quotes, gather, split, telling_words
+from listener.incident import Evidence, shares_of_excess
 from listener.mention import Mention, Reason, Signal
+from listener.ports import Dimension
 from tests.contract.archive_samples import NOON, make_mention, make_score
 
 NONE: frozenset[str] = frozenset()
@@ -65,11 +70,77 @@ def test_words_that_are_new() -> None:
     assert telling_words(now, before[:5], NONE) == ()
 
 
-def test_gather_says_who_is_heard() -> None:
-    voices = Voices(channels={"forum": 2}, languages={}, themes={}, mentions=[], before=[])
-    heard = {"a": (True, ""), "b": (False, "tyst")}
-    found = gather(voices, Signal.ANXIETY, heard=heard, own_words=NONE)
+VOICES = Voices(
+    now={
+        Dimension.CHANNEL: {"forum": 29, "inbox": 9, "social": 3},
+        Dimension.LANGUAGE: {"sv": 38, "nb": 3},
+        Dimension.THEME: {"price": 9, "trust": 26},
+        Dimension.SOURCE: {"a": 20, "b": 21},
+    },
+    usual={
+        Dimension.CHANNEL: {"forum": 400, "inbox": 90, "social": 110, "news": 50},
+        Dimension.LANGUAGE: {"sv": 500, "nb": 150},
+        Dimension.THEME: {"trust": 65},
+        Dimension.SOURCE: {"a": 600, "b": 50},
+    },
+    mentions=[],
+    before=[],
+    known=NONE,
+    hour_before=12,
+)
+
+
+def told(voices: Voices, heard: dict[str, tuple[bool, str]] | None = None) -> Evidence:
+    return gather(voices, Signal.ANXIETY, expected=6.5, heard=heard or {}, own_words=NONE)
+
+
+def test_gather_says_who_is_heard_and_how_many_there_were_before() -> None:
+    found = told(VOICES, {"a": (True, ""), "b": (False, "tyst")})
     assert (found.heard, found.sources, found.unheard) == (1, 2, {"b": "tyst"})
+    assert found.hour_before == 12
+
+
+def test_each_part_stands_beside_its_usual_count() -> None:
+    found = told(VOICES)
+    assert [(p.value, p.observed, p.expected) for p in found.channels] == [
+        ("forum", 29, 3.99),
+        ("inbox", 9, 0.9),
+        ("social", 3, 1.1),
+    ]
+    assert [(p.value, p.expected) for p in found.themes] == [("trust", 0.65), ("price", 0.0)], (
+        "most voices have no theme: a theme's share is of all voices"
+    )
+    assert [p.value for p in found.places] == ["b", "a"], "the largest excess first, not the largest count"
+
+
+def test_new_voices_are_authors_that_were_not_known_each_once() -> None:
+    authors = ["a", "b", "b", "c", "", ""]
+    said = [mention(f"m{i}", f"Vad händer nu? {i}", author=author) for i, author in enumerate(authors)]
+    assert told(replace(VOICES, mentions=said, known=frozenset({"a"}))).new_voices == 2
+    assert told(VOICES).new_voices == 0
+
+
+names = st.text("abcde", min_size=1, max_size=2)
+counts = st.dictionaries(names, st.integers(1, 10_000), max_size=8)
+
+
+@given(now=counts, usual=counts, expected=st.floats(0, 10_000))
+def test_parts_share_out_what_is_expected(
+    now: dict[str, int], usual: dict[str, int], expected: float
+) -> None:
+    parts = split(now, usual, whole=sum(usual.values()), expected=expected)
+    assert {part.value: part.observed for part in parts} == now
+    usually = [part.expected for part in parts if part.expected is not None]
+    assert len(usually) == len(parts)
+    assert all(0 <= count <= expected + 0.005 for count in usually)
+    assert sum(usually) <= expected + 0.005 * len(parts)
+    if usual.keys() <= now.keys():
+        assert sum(usually) == pytest.approx(expected if parts else 0, abs=0.005 * len(parts))
+    excess = [part.excess for part in parts]
+    assert excess == sorted(excess, reverse=True)
+    shares = shares_of_excess(parts)
+    assert sum(shares) == pytest.approx(1 if any(excess) else 0)
+    assert parts == split(dict(reversed(now.items())), usual, whole=sum(usual.values()), expected=expected)
 
 
 def test_a_quote_knows_the_words_that_decided_for_the_signal() -> None:

@@ -13,7 +13,7 @@ from alerts.message import Links, Message, build, escape, number, safe_link
 from alerts.words import TABLES, Words
 from listener.incident import Incident, State
 from listener.mention import CHANNELS, LANGUAGES, THEMES, UNDETERMINED, Signal
-from tests.alerts.fakes import NOW, evidence, incident, level, quote
+from tests.alerts.fakes import NOW, evidence, incident, level, part, quote
 
 ZONE = ZoneInfo("Europe/Stockholm")
 LINKS = Links(console="http://127.0.0.1:8642/incidents/1", kibana="https://kibana.example/app/1")
@@ -63,8 +63,9 @@ def test_the_alert_in_swedish() -> None:
         "Fjelltele: ovanligt många oroliga kunder · sedan 02:15, växer",
         "41 oroliga röster den senaste timmen, vanligen 6 så här dags (3–10). "
         "Klagomålen följer med: 58 mot vanligen 21.",
-        "Det handlar mest om trygghet (26) och pris (9). Ord som sticker ut: ”dragits”, ”dubbelt”.",
-        "Mest i forum (29), inkorgen (9) och sociala medier (3), mest på svenska (38) och bokmål (3).",
+        "Det handlar mest om trygghet (26, vanligen 1) och pris (9, vanligen nästan inga). "
+        "Ord som sticker ut: ”dragits”, ”dubbelt”.",
+        "Mest i forum (29, vanligen 4) och inkorgen (9, vanligen 1), mest på svenska (38, vanligen 5).",
         "  ”Ser att det dragits två gånger och hyran ska ut i morgon.” – forum, 02:41 · forum.example ↗",
         "  ”Har Fjelltele tömt mitt konto? Snälla svara nån.” – inkorgen, 02:52 · forum.example ↗",
         "  ”dubbeldragning här me, banken säger vänta 3 dagar” – forum, 02:58 · forum.example ↗",
@@ -90,14 +91,131 @@ def test_the_end_is_told_as_clearly_as_the_beginning() -> None:
     assert told(ended()).lines == [
         "Fjelltele: oron är nere på det vanliga",
         "Över: 02:15–06:40, som mest 1\u202f077 oroliga röster i timmen (04:07).",
-        "Det handlar mest om trygghet (26) och pris (9).",
-        "Mest i forum (29), inkorgen (9) och sociala medier (3), mest på svenska (38) och bokmål (3).",
+        "Det handlar mest om trygghet (26, vanligen 1) och pris (9, vanligen nästan inga).",
+        "Mest i forum (29, vanligen 4) och inkorgen (9, vanligen 1), mest på svenska (38, vanligen 5).",
         "Alla 19 källor hörs.",
         "Kim tog hand om det 03:12. Märkt som användbart.",
         "Öppna i Lyhord: http://127.0.0.1:8642/incidents/1 · Kibana: https://kibana.example/app/1",
     ]
     assert told(ended(), "nb").lines[1].startswith("Over: 02:15–06:40, på det meste 1\u202f077 bekymrede")
     assert told(ended(), "en").lines[1].startswith("Over: 02:15–06:40, at most 1\u202f077 worried voices")
+
+
+def explained(**changes: object) -> Incident:
+    """The alert with everything that puts it in proportion."""
+    whole = incident()
+    places = (part("trafikforum", 24, 2.2), part("mobilprat", 5, 1.9), part("inkorgen", 9, 1.2))
+    found = replace(whole.evidence, new_voices=31, hour_before=12, places=places)
+    anxiety = replace(whole.levels[0], share=41 / 120, usual_share=0.12)
+    return replace(whole, evidence=found, levels=(anxiety, *whole.levels[1:]), **changes)  # type: ignore[arg-type]
+
+
+def test_what_explains_the_alert_stands_beside_the_numbers() -> None:
+    since = NOW - timedelta(days=5)
+    whole = explained(known_cause="Höstkampanj", coverage=0.48, new_normal=3.0, new_normal_since=since)
+    lines = told(whole).lines
+    assert lines[1:3] == [
+        "41 oroliga röster den senaste timmen (timmen före: 12), vanligen 6 så här dags (3–10). "
+        "Klagomålen följer med: 58 mot vanligen 21.",
+        "Känd orsak i kalendern: Höstkampanj. Ny normal nivå: 3 gånger den förra, sedan tors 03:07. "
+        "De oroliga rösterna är 34\u00a0% av alla röster (41 av 120), vanligen 12\u00a0%. "
+        "31 av 41 röster är nya: inte hörda de fyra veckorna före.",
+    ]
+    assert "främst från Trafikforum (24, vanligen 2), mest på svenska" in lines[4]
+    assert lines[8] == (
+        "Hörda källor: 18 av 19 (Trafikforum: tyst sedan 00:40). "
+        "Bara källor med 48\u00a0% av de vanliga rösterna hörs."
+    )
+    english = told(whole, "en").lines
+    assert english[2] == (
+        "Known cause in the calendar: Höstkampanj. New normal level: 3 times the former one, since Thu 03:07. "
+        "Worried voices are 34% of all voices (41 of 120), usually 12%. "
+        "31 of 41 voices are new: not heard in the four weeks before."
+    )
+    assert [block["block_id"] for block in told(whole).blocks][:3] == ["news", "numbers", "about"]
+
+
+def test_a_sentence_that_says_nothing_is_left_out() -> None:
+    whole = explained(coverage=0.95)
+    steady = replace(whole, evidence=replace(whole.evidence, hour_before=28, new_voices=20))
+    said = "\n".join(told(steady).lines)
+    assert "timmen före" not in said
+    assert "nya" not in said
+    assert "Bara källor" not in said
+    assert "orsak" not in said
+    assert "normal nivå" not in said
+
+
+@pytest.mark.parametrize(
+    ("share", "usual", "wanted"),
+    [
+        (0.31, 0.20, "(41 av 132), vanligen 20\u00a0%."),
+        (0.29, 0.20, ""),
+        (0.21, 0.20, "(41 av 195), ungefär som vanligt (20\u00a0%)."),
+        (0.15, 0.20, ""),
+        (0.02, 0.003, "(41 av 2\u202f050), vanligen <1\u00a0%."),
+        (0.02, 0.0, "(41 av 2\u202f050), vanligen 0\u00a0%."),
+        (None, 0.2, ""),
+        (0.3, None, ""),
+    ],
+)
+def test_more_voices_or_more_worried_voices(share: float | None, usual: float | None, wanted: str) -> None:
+    whole = explained()
+    levels = (replace(whole.levels[0], share=share, usual_share=usual), *whole.levels[1:])
+    line = told(replace(whole, levels=levels)).lines[2]
+    assert wanted in line
+    assert ("av alla röster" in line) == bool(wanted)
+
+
+def test_when_all_voices_lead_the_share_is_of_the_signal_that_rises_with_them() -> None:
+    levels = (
+        level(Signal.VOLUME, 340, 120, 180),
+        replace(level(Signal.COMPLAINTS, 4, 4, 9), share=0.01, usual_share=0.01),
+        replace(level(), share=41 / 340, usual_share=0.11),
+    )
+    line = told(replace(explained(), levels=levels)).lines[2]
+    assert (
+        line
+        == "De oroliga rösterna är 12\u00a0% av alla röster (41 av 340), ungefär som vanligt (11\u00a0%)."
+    )
+
+
+@pytest.mark.parametrize("state", [State.FALLING, State.OVER])
+def test_what_was_true_of_the_height_is_not_told_of_later_hours(state: State) -> None:
+    said = "\n".join(told(explained(state=state)).lines)
+    assert "timmen före" not in said
+    assert "är nya" not in said
+    assert "av alla röster" not in said
+
+
+def test_only_what_carries_the_excess_is_told() -> None:
+    channels = (part("inbox", 9, 0.5), part("forum", 90, 89.5), part("social", 4, 5.0))
+    line = told(incident(evidence=replace(evidence(), channels=channels, languages=channels[1:2]))).lines[3]
+    assert line == "Mest i inkorgen (9, vanligen nästan inga)."
+    none = replace(
+        evidence(), channels=channels[2:], themes=(), words=(), languages=(), places=channels[2:] * 2
+    )
+    assert len(told(incident(evidence=none)).lines) == 5, "neither what it is about nor where"
+
+
+def test_hardly_any_is_said_once() -> None:
+    night = incident(levels=(level(observed=41, expected=0.4, high=2),))
+    lines = told(night).lines
+    assert lines[1] == "41 oroliga röster den senaste timmen, vanligen nästan inga så här dags (0–2)."
+    assert lines[3] == "Mest i forum (29) och inkorgen (9), mest på svenska (38)."
+    assert "forum (29, vanligen 4)" in told(replace(night, state=State.OVER)).lines[3]
+
+
+def test_what_an_older_version_stored_is_told_without_what_was_usual() -> None:
+    old = replace(evidence(), channels=(part("forum", 29, None), part("inbox", 9, None)), languages=())
+    assert "Mest i forum (29) och inkorgen (9)." in told(incident(evidence=old)).lines
+
+
+@pytest.mark.parametrize(("times", "wanted"), [(3.0, "3 gånger"), (2.46, "2,5 gånger"), (0.5, "0,5 gånger")])
+def test_a_new_normal_in_the_languages_own_numbers(times: float, wanted: str) -> None:
+    moved = incident(new_normal=times, new_normal_since=NOW)
+    assert f"Ny normal nivå: {wanted} den förra, sedan 03:07." in told(moved).lines
+    assert any(wanted.split()[0].replace(",", ".") + " times" in line for line in told(moved, "en").lines)
 
 
 def test_closed_by_hand_while_high_does_not_say_that_it_is_normal() -> None:
@@ -139,7 +257,7 @@ def test_many_silent_sources_are_cut() -> None:
 
 
 def test_an_empty_evidence_leaves_no_empty_line() -> None:
-    bare = replace(evidence(), channels={}, languages={}, themes={}, words=(), heard=0, sources=0)
+    bare = replace(evidence(), channels=(), languages=(), themes=(), words=(), heard=0, sources=0)
     message = build(incident(evidence=bare), brand="X", language="sv", zone=ZONE, links=Links())
     assert len(message.lines) == 3
     assert problem(message) == ""
@@ -190,8 +308,16 @@ def problem(message: Message) -> str:
 def hostile_incident(text: str) -> Incident:
     said = tuple(quote(f"m{i}", text, channel=text, url=f"https://h.example/{text}") for i in range(3))
     whole = evidence(*said, unheard={text: text, "trafikforum": text})
-    whole = replace(whole, words=(text,) * 5, channels={text: 3}, languages={text: 2}, themes={text: 1})
-    return incident(evidence=whole, acknowledged_by=text, acknowledged_at=NOW, verdict=text)
+    both = (part(text, 3, 0.2), part("other", 1, 3.0))
+    whole = replace(whole, words=(text,) * 5, channels=both, languages=both, themes=both, places=both)
+    return incident(
+        evidence=whole,
+        acknowledged_by=text,
+        acknowledged_at=NOW,
+        verdict=text,
+        known_cause=text,
+        coverage=0.5,
+    )
 
 
 def assert_harmless(message: Message) -> None:

@@ -139,13 +139,40 @@ def test_what_the_alert_knows(archive: Archive) -> None:
     assert incident.levels[0].signal is Signal.ANXIETY
     assert 28 <= incident.levels[0].observed <= 34
     assert incident.levels[0].expected < 2
-    assert list(evidence.channels) == ["forum", "inbox"]
-    assert sum(evidence.channels.values()) == incident.levels[0].observed
-    assert list(evidence.themes) == ["trust"]
+    assert [part.value for part in evidence.channels] == ["forum", "inbox"]
+    assert sum(part.observed for part in evidence.channels) == incident.levels[0].observed
+    forum, inbox = (part.expected or 0 for part in evidence.channels)
+    assert 0.9 * incident.levels[0].expected < forum < incident.levels[0].expected
+    assert inbox < 0.05, "the inbox was never heard before"
+    assert [part.value for part in evidence.themes] == ["trust"]
+    assert [part.value for part in evidence.places] == ["forum-a"]
+    assert evidence.new_voices == incident.levels[0].observed
+    assert evidence.hour_before is not None
+    assert evidence.hour_before <= 4
     assert set(evidence.words) == {"dragits", "dubbelt"}
     assert len({quote.mention for quote in evidence.quotes}) == 3
     assert all("dragits dubbelt" in quote.text for quote in evidence.quotes)
     assert (evidence.heard, evidence.sources, dict(evidence.unheard)) == (2, 2, {})
+
+
+def test_what_is_usual_is_of_the_time_before_the_episode(tmp_path: Path) -> None:
+    """The third hour, in which the voices of the first two speak again, is compared with the calm before all."""
+    random = np.random.default_rng(16)
+    own = open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
+    again = [
+        replace(m, id=identity(f"again{i}"), published_at=m.published_at + 2 * HOUR)
+        for i, m in enumerate(spike(random, minutes=60, each=1))
+    ]
+    store(own, background(random, days=7) + spike(random) + again)
+    night = Night(own)
+    night.looks(MORNING, MORNING + HOUR)
+    told = night.look(MORNING + 3 * HOUR)
+    assert told is not None
+    assert told.evidence.new_voices == told.levels[0].observed >= 60
+    assert told.evidence.hour_before is not None
+    assert 28 <= told.evidence.hour_before <= 34
+    assert set(told.evidence.words) == {"dragits", "dubbelt"}
+    own.close()
 
 
 def test_two_looks_at_one_time_make_one_incident(archive: Archive) -> None:

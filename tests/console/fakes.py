@@ -17,7 +17,7 @@ from console.web.desk import Desk, Gap, HealthRow, MessageView
 from listener.config import Brand, Config, Source
 from listener.errors import StoreError
 from listener.health import Condition
-from listener.incident import Act, Evidence, Incident, Level, Quote, State
+from listener.incident import Act, Evidence, Incident, Level, Part, Quote, State
 from listener.mention import Mention, Polarity, Reason, Score, Signal
 from listener.ports import Archive, Dimension, Ledger, Where
 from listener.query import Document
@@ -379,6 +379,11 @@ def quotes() -> tuple[Quote, ...]:
     )
 
 
+def parts(**counted: tuple[int, float]) -> tuple[Part, ...]:
+    """value=(observed, expected)"""
+    return tuple(Part(value=value, observed=n, expected=usual) for value, (n, usual) in counted.items())
+
+
 def growing_incident(**changes: Any) -> Incident:
     base = Incident(
         id="3f9c1a77e0b24d58", rule="oro", brand="fjelltele", state=State.GROWING, began_at=BEGAN,
@@ -389,8 +394,10 @@ def growing_incident(**changes: Any) -> Incident:
         ),
         signals=(Signal.ANXIETY, Signal.COMPLAINTS), peak=39, peak_at=NOW - timedelta(minutes=2), severity=2,
         evidence=Evidence(
-            channels={"forum": 61, "inbox": 17, "social": 12}, languages={"sv": 66, "nb": 24},
-            themes={"trust": 47, "price": 22, "availability": 21}, words=("dubbeldragning", "dragits två gånger", "snälla svara"),
+            channels=parts(forum=(24, 0.2), inbox=(9, 0.1), social=(6, 0.04)), languages=parts(sv=(29, 0.3), nb=(10, 0.1)),
+            themes=parts(trust=(20, 0.3), price=(11, 0.04), availability=(8, 0.05)),
+            places=parts(natforum=(20, 0.1), inkorgen=(9, 0.1), torget=(6, 0.04), mobilprat=(4, 0.1)),
+            words=("dubbeldragning", "dragits två gånger", "snälla svara"),
             quotes=quotes(), heard=5, sources=6, unheard={"trafikforum": "tyst sedan 00:40"},
         ),
         acknowledged_by="Ida", acknowledged_at=BEGAN + timedelta(minutes=58),

@@ -13,7 +13,7 @@ from console.web.desk import Desk, MessageView
 from console.web.guard import HEADERS
 from listener.config import Brand, Console
 from listener.errors import StoreError
-from listener.incident import Incident
+from listener.incident import Incident, Part
 from listener.mention import Mention
 from tests.console import fakes
 from tests.console.serving import Client, serving, visiting
@@ -138,6 +138,33 @@ def test_the_incident_tells_its_story(crisis: Client) -> None:
     assert "Trafikforum: tyst sedan 00:40." in said
 
 
+def test_the_incident_shows_what_carries_it_beside_what_is_usual(crisis: Client) -> None:
+    html = crisis.ask(INCIDENT).text
+    [table] = re.findall(r'<table class="carriers">.*?</table>', html, re.S)
+    assert words(table) == (
+        "Del Oroliga röster Vanligen Andel av ökningen "
+        "Teman trygghet 20 0 51 % pris 11 0 28 % tillgänglighet 8 0 21 % "
+        "Kanaler forum 24 0 62 % inkorg 9 0 23 % sociala medier 6 0 15 % "
+        "Språk svenska 29 0 74 % bokmål 10 0 26 % "
+        "Källor Nätforum 20 0 51 % Inkorgen 9 0 23 % Torget 6 0 15 % Mobilprat 4 0 10 %"
+    )
+    link = re.search(r'<a href="([^"]*source=torget[^"]*)">Torget', table)
+    assert link
+    assert set(
+        re.findall(r"<span>(Inkorgen|Nätforum|Mobilprat|Torget)</span>", crisis.ask(unescape(link[1])).text)
+    ) == {"Torget"}
+
+
+def test_an_incident_of_an_older_version_does_not_claim_what_is_usual() -> None:
+    base = fakes.growing_incident()
+    channels = (Part(value="forum", observed=61, expected=None),)
+    old = replace(
+        base, evidence=replace(base.evidence, channels=channels, languages=(), themes=(), places=())
+    )
+    with visiting(fakes.desk(incidents=[old])) as client:
+        assert "Kanaler forum 61 – – " in words(client.ask(INCIDENT).text)
+
+
 def test_incidents_are_listed_with_state_and_size(crisis: Client) -> None:
     html = crisis.ask("/incidents").text
     assert title(html) == "1 pågående incident."
@@ -233,7 +260,8 @@ def test_hostile_text_stays_text() -> None:
     quotes = tuple(
         replace(q, text="<script>alert(1)</script>", url="javascript:alert(1)") for q in base.evidence.quotes
     )
-    evidence = replace(base.evidence, quotes=quotes, words=("<script>",), channels={"<script>": 3})
+    hostile = (Part(value="<script>", observed=3, expected=None),)
+    evidence = replace(base.evidence, quotes=quotes, words=("<script>",), channels=hostile, places=hostile)
     incident = replace(base, evidence=evidence, acknowledged_by="<script>")
     with visiting(fakes.desk(hostile_mentions(), [incident], message=message)) as client:
         for path in ("/", "/mentions", INCIDENT, "/mentions?q=%3Cscript%3E", "/%3Cscript%3E", "/incidents"):

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 
-from listener.incident import Evidence, Incident, Level, Quote, State
+from listener.incident import Evidence, Incident, Level, Part, Quote, State
 from listener.mention import Signal
 from listener.ports import Delivery, Ledger, Run, SourceState, Tally
 
@@ -24,9 +24,17 @@ times = st.datetimes(
 
 def make_incident(id_: str = "i1", **changes: object) -> Incident:
     evidence = Evidence(
-        channels={"social": 9, "forum": 3, "news": 5},
-        languages={"sv": 12},
-        themes={"delivery": 7, "price": 2},
+        channels=(
+            Part(value="social", observed=9, expected=2.25),
+            Part(value="forum", observed=3, expected=0.1 + 0.2),
+            Part(value="news", observed=5, expected=4.0),
+        ),
+        languages=(Part(value="sv", observed=12, expected=None),),
+        themes=(
+            Part(value="delivery", observed=7, expected=1.0),
+            Part(value="price", observed=2, expected=0.0),
+        ),
+        places=(Part(value="f", observed=17, expected=4.1),),
         words=("försenad", "leverans"),
         quotes=(
             Quote(
@@ -42,6 +50,8 @@ def make_incident(id_: str = "i1", **changes: object) -> Incident:
         heard=3,
         sources=4,
         unheard={"shop": "silent since 00:40"},
+        new_voices=11,
+        hour_before=6,
     )
     level = Level(signal=Signal.ANXIETY, observed=17, expected=4.1, low=1.0, high=0.1 + 0.2)
     incident = Incident(

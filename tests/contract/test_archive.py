@@ -471,6 +471,27 @@ def test_breakdown_is_largest_first(archive: Archive) -> None:
     ]
 
 
+def test_known_authors_are_those_of_whom_something_is_found(archive: Archive) -> None:
+    archive.add(
+        [
+            make_mention("1", author="a"),
+            make_mention("2", author="b", published_at=NOON - DAY),
+            make_mention("3", author="c", brands=("nordfly",)),
+            make_mention("4", author=""),
+            make_mention("5", author="d", text=RELEASE),
+            make_mention("6", author="e", text=RELEASE, published_at=NOON + HOUR),
+            make_mention("7", author="f", published_at=NOON + DAY),
+        ]
+    )
+    asked = ["a", "a", "b", "c", "d", "e", "f", "'; --", ""]
+    span = Where(brand="fjelltele", start=NOON, end=NOON + DAY)
+    assert archive.known_authors(span, asked) == {"a", "d", "e"}, "whoever only copied was heard, too"
+    assert archive.known_authors(replace(span, query=parse("nere")), asked) == {"a"}
+    assert archive.known_authors(Where(), asked) == {"a", "b", "c", "d", "e", "f"}
+    assert archive.known_authors(Where(), [str(number) for number in range(40_000)]) == frozenset()
+    assert archive.known_authors(Where(), []) == archive.known_authors(Where(), [""]) == frozenset()
+
+
 # ------------------------------------------------------------------------------------------------ erasing
 
 

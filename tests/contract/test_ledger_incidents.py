@@ -17,9 +17,9 @@ from hypothesis.stateful import (
 )
 
 from listener.errors import StoreError
-from listener.incident import Act, Evidence, Incident, Level, Quote, State
+from listener.incident import Act, Evidence, Incident, Level, Part, Quote, State
 from listener.ledger import SqlLedger, open_ledger
-from listener.ledger.codec import decode, encode
+from listener.ledger.codec import decode, digest, encode
 from listener.mention import Signal
 from listener.ports import Delivery, Ledger
 from tests.contract.ledger_samples import HOUR, MINUTE, NOON, make_incident, queue, take, times, touch
@@ -31,13 +31,18 @@ def test_an_incident_comes_back_as_it_was(ledger: Ledger) -> None:
     read = ledger.incidents.get("i1")
     assert read == incident
     assert read is not None
-    assert list(read.evidence.channels) == ["social", "forum", "news"], "the largest-first order is kept"
+    channels = [part.value for part in read.evidence.channels]
+    assert channels == ["social", "forum", "news"], "the largest-first order is kept"
     assert ledger.incidents.get("i2") is None
 
 
 texts = st.text(st.characters(exclude_categories=[]), max_size=20)
-counts = st.dictionaries(texts, st.integers(0, 10**6), max_size=4)
 numbers = st.floats(allow_nan=False)
+parts = st.lists(
+    st.builds(Part, value=texts, observed=st.integers(0, 10**6), expected=st.none() | numbers),
+    max_size=4,
+    unique_by=lambda part: part.value,
+).map(tuple)
 levels = st.builds(
     Level,
     signal=st.sampled_from(Signal),
@@ -45,20 +50,25 @@ levels = st.builds(
     expected=numbers,
     low=numbers,
     high=numbers,
+    share=st.none() | numbers,
+    usual_share=st.none() | numbers,
 )
 quotes = st.builds(
     Quote, mention=texts, text=texts, channel=texts, source=texts, url=texts, published_at=times
 )
 evidences = st.builds(
     Evidence,
-    channels=counts,
-    languages=counts,
-    themes=counts,
+    channels=parts,
+    languages=parts,
+    themes=parts,
+    places=parts,
     words=st.lists(texts, max_size=3).map(tuple),
     quotes=st.lists(quotes, max_size=2).map(tuple),
     heard=st.integers(0, 99),
     sources=st.integers(0, 99),
     unheard=st.dictionaries(texts, texts, max_size=3),
+    new_voices=st.integers(0),
+    hour_before=st.none() | st.integers(0),
 )
 incidents = st.builds(
     Incident,
@@ -80,6 +90,10 @@ incidents = st.builds(
     acknowledged_at=st.none() | times,
     snoozed_until=st.none() | times,
     verdict=texts,
+    known_cause=texts,
+    coverage=st.floats(0, 1),
+    new_normal=st.floats(0, 99),
+    new_normal_since=st.none() | times,
 )
 
 
@@ -89,6 +103,38 @@ def test_any_incident_survives_encoding(incident: Incident) -> None:
     body = encode(incident)
     assert decode(body) == incident
     assert encode(decode(body)) == body, "or compare and set would fail on what it has just read"
+
+
+OLD = """{"id": "i1", "rule": "r1", "brand": "b", "state": "open", "began_at": "2026-03-01T11:00:00.000000+00:00",
+"opened_at": "2026-03-01T12:00:00.000000+00:00", "spiked_at": "2026-03-01T12:00:00.000000+00:00", "ended_at": null,
+"levels": [{"signal": "anxiety", "observed": 17, "expected": 4.1, "low": 1.0, "high": 8.0}], "signals": ["anxiety"],
+"peak": 17, "peak_at": "2026-03-01T12:00:00.000000+00:00", "severity": 2, "evidence": {"channels": {"social": 9,
+"forum": 8}, "languages": {"sv": 17}, "themes": {}, "words": ["leverans"], "quotes": [{"mention": "m1",
+"text": "Var \\u00e4r min order?", "channel": "forum", "source": "f", "url": "https://f.example/1",
+"published_at": "2026-03-01T11:59:00.000000+00:00", "why": ["Var"]}], "heard": 3, "sources": 4, "unheard":
+{"shop": "silent"}}, "acknowledged_by": "Kim", "acknowledged_at": "2026-03-01T12:05:00.000000+00:00",
+"snoozed_until": null, "verdict": ""}""".replace("\n", " ")
+"""As it was written before parts had their usual counts."""
+
+
+def test_what_an_older_version_wrote_is_read_and_can_be_replaced(url: str) -> None:
+    ledger = open_ledger(url)
+    ledger.incidents.save(make_incident(), was=None, now=NOON, channels=[])
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as other:
+        other.execute("UPDATE incidents SET body = ?, digest = ?", (OLD, digest(OLD)))
+    other.close()
+    old = ledger.incidents.get("i1")
+    assert old is not None
+    assert old.evidence.channels == (
+        Part(value="social", observed=9, expected=None),
+        Part(value="forum", observed=8, expected=None),
+    )
+    assert (old.evidence.themes, old.evidence.places, old.evidence.hour_before) == ((), (), None)
+    assert (old.levels[0].share, old.known_cause, old.coverage, old.new_normal) == (None, "", 1.0, 0.0)
+    newer = replace(make_incident(), coverage=0.5)
+    assert ledger.incidents.save(newer, was=old, now=NOON, channels=[]), "it can move on"
+    assert ledger.incidents.get("i1") == newer
+    ledger.close()
 
 
 def test_an_incident_that_cannot_be_read_is_a_store_error_that_names_it(url: str) -> None:
