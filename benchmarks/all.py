@@ -19,6 +19,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "vader": (),
     "language": ("--honest",),
     "scoring": ("--brief",),
+    "detection": ("--suites", "semi,throughput"),
 }
 DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from alerts.detector import band, weekly_profile
+from alerts.detection.chart import normal_range
 from console.web.desk import Desk, Gap, HealthRow, MessageView
 from listener import schedule
 from listener.incident import Incident
@@ -25,12 +25,10 @@ def desk(runtime: Runtime, token: str) -> Desk:
     """The page's view of `runtime`; `token` lets a browser in."""
     zone = ZoneInfo(runtime.config.zone)
 
-    def normal_range(counts: Sequence[int], starts: Sequence[datetime]) -> list[tuple[float, float, float]]:
+    def band(counts: Sequence[int], starts: Sequence[datetime]) -> list[tuple[float, float, float]]:
         width = starts[1] - starts[0] if len(starts) > 1 else timedelta(hours=1)
         # The newest day is judged, not learnt from: a crisis must not raise its own normal range.
-        known = max(0, len(counts) - DAY // width)
-        profile = weekly_profile(counts[:known], starts[:known], zone=zone)
-        return [(at.low, at.expected, at.high) for at in band(profile, starts, width)]
+        return normal_range(counts, starts, max(0, len(counts) - DAY // width), zone=zone)
 
     def message(incident: Incident) -> MessageView:
         built = stages.render(runtime, incident)
@@ -41,7 +39,7 @@ def desk(runtime: Runtime, token: str) -> Desk:
         archive=runtime.archive,
         ledger=runtime.ledger,
         healths=lambda now: _rows(runtime, now),
-        band=normal_range,
+        band=band,
         message=message,
         now=runtime.clock,
         token=token,

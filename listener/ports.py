@@ -103,6 +103,20 @@ class Archive(Protocol):
         one number for each bucket of [start, end), which is a whole number of buckets; buckets are aligned to `start`."""
         ...
 
+    def counts_by(
+        self,
+        where: Where,
+        signals: Sequence[Signal],
+        dimension: Dimension,
+        *,
+        start: datetime,
+        end: datetime,
+        bucket: timedelta,
+    ) -> Mapping[str, Mapping[Signal, list[int]]]:
+        """`counts` for each value of a dimension, in no order. A mention with several themes counts for each, one without
+        for none. Values without any voice of these signals in [start, end) are absent."""
+        ...
+
     def breakdown(self, where: Where, dimension: Dimension) -> Mapping[str, int]:
         """Voices per value of a dimension, largest first. (A mention may have several themes.)"""
         ...

@@ -14,17 +14,18 @@ from zoneinfo import ZoneInfo
 
 from alerts.delivery import deliver
 from alerts.delivery import sweep as remove_copies
+from alerts.follow import USUAL_SOURCES, Hearing
 from alerts.lifecycle import after_act, without_quotes
 from alerts.message import Links, Message, build
 from alerts.watch import watch
 from listener import health, schedule
-from listener.config import Source
+from listener.config import Brand, Source
 from listener.errors import StoreError
-from listener.health import Health
+from listener.health import Condition, Health
 from listener.incident import Act, Incident
 from listener.intake import expire
 from listener.mention import Mention
-from listener.ports import Archive, Run, Scorer, SourceState
+from listener.ports import Archive, Dimension, Run, Scorer, SourceState, Where
 from listener.query import Query, parse
 from spiders.runner import Limits, run
 from workers.progress import forget_progress, read_progress
@@ -191,7 +192,8 @@ def detect(runtime: Runtime) -> list[Incident]:
     now = runtime.clock()
     if _reading_for_the_first_time(runtime, now):
         return []
-    heard = {item.source: (item.heard, item.reason) for item in source_healths(runtime)}
+    healths = source_healths(runtime)
+    heard = {item.source: (item.heard, item.reason) for item in healths}
     changed = []
     for rule in runtime.config.rules:
         brand = next(b for b in runtime.config.brands if b.id == rule.brand)
@@ -201,13 +203,28 @@ def detect(runtime: Runtime) -> list[Incident]:
             brand=brand,
             archive=runtime.archive,
             incidents=runtime.ledger.incidents,
+            notes=runtime.ledger,
             heard=heard,
+            hearing=_hearing(runtime, brand, healths, now),
             channels=runtime.channels(rule),
+            told=lambda incident: bool(runtime.ledger.outbox.of(incident)),
             now=now,
         )
         if incident:
             changed.append(incident)
     return changed
+
+
+def _hearing(runtime: Runtime, brand: Brand, healths: Sequence[Health], now: datetime) -> Hearing:
+    """Up to when each scheduled source is heard, and how much usually comes from it. A source that is read tells of everything
+    up to its last reading; one that is unheard although it is read (it fell silent) tells of nothing since."""
+    until = {}
+    for item in healths:
+        read = runtime.ledger.runs.state(item.source).last_ok_at
+        if item.condition is not Condition.UNSCHEDULED and read is not None:
+            until[item.source] = read if item.heard else min(read, item.since or read)
+    usual = Where(brand=brand.id, start=now - USUAL_SOURCES, end=now)
+    return Hearing(until=until, usual=runtime.archive.breakdown(usual, Dimension.SOURCE))
 
 
 def _reading_for_the_first_time(runtime: Runtime, now: datetime) -> bool:

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from alerts.detector import HOUR, LEAST_KNOWN, SCEPTICAL_UNTIL
+from alerts.detection.detector import HOUR, LEAST_KNOWN
+from alerts.follow import HISTORY
 from alerts.message import Links, build
-from alerts.watch import HISTORY, replay
+from alerts.watch import replay
 from console.commands.common import ConfigOption, JsonOption, moment, opened
 from console.terminal import as_plain, local, progress, say, say_json, table
 from listener.config import Brand, Config, Rule
@@ -25,6 +26,8 @@ MONTH = timedelta(days=30)
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 Tell = Callable[[int, datetime], None]
 """Is told how many replays are done, and the time that the next one has come to."""
+SCEPTICAL = timedelta(days=7)
+"""Until every hour of the week was heard once, only much is an alarm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +117,16 @@ def run(
         told = []
         tell(len(counts), first)
         tried = replace(rule, false_alarms_per_30_days=budget)
-        for at, incident in replay(tried, config=config, brand=brand, archive=archive, start=first, end=end):
+        for _, incident in replay(
+            tried,
+            config=config,
+            brand=brand,
+            archive=archive,
+            start=first,
+            end=end,
+            tell=lambda at: tell(len(counts), at),
+        ):
             told.append(incident)
-            tell(len(counts), at)
         fired = by_incident(told)
         counts[budget] = len(fired)
         own = fired if budget == rule.false_alarms_per_30_days else own
@@ -164,10 +174,10 @@ def _history(
             f"history begins {local(begins, zone)}, too near the end {local(end, zone)}: "
             f"a rule learns for {LEAST_KNOWN.days} day before it judges"
         )
-    if begins + SCEPTICAL_UNTIL > start:
+    if begins + SCEPTICAL > start:
         return max(start, begins + LEAST_KNOWN), (
             f"history begins {local(begins, zone)}: its first day is not judged, "
-            f"and until the end of day {SCEPTICAL_UNTIL.days} only much is an alarm"
+            f"and until the end of day {SCEPTICAL.days} only much is an alarm"
         )
     return start, ""
 

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from alerts.detector import Budget, Judgement, scan
+from alerts.detection.detector import DAY
+from alerts.detection.series import Budget, Judgement, scan
 from console.series import Series, read_series
 from console.terminal import counted, progress
 from listener.errors import ConfigError
@@ -44,17 +45,27 @@ def detect(
     with progress() as bars:
         task = bars.add_task("reading", total=None)
         series = _opened(file, lambda rows: bars.update(task, description=f"reading: {counted(rows, 'row')}"))
-        bars.update(task, description=f"judging {counted(len(series.counts), 'bucket')}")
-        judged = scan(series.counts, series.starts, zone=rhythm, budget=budget)
+        total = len(series.counts)
+        bars.update(task, description=f"judging {counted(total, 'bucket')}", total=total)
+        judged = scan(
+            series.counts,
+            series.starts,
+            zone=rhythm,
+            budget=budget,
+            tell=lambda done: bars.update(task, completed=done),
+        )
     _write(series, judged, json_lines=json_lines)
 
 
 def _opened(file: Path, tell: Callable[[int], None]) -> Series:
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
-            return read_series(opened, str(file), tell)
+            series = read_series(opened, str(file), tell)
     except (OSError, UnicodeDecodeError) as e:
         raise ConfigError(f"{file}: cannot be read ({e}); want a CSV file in UTF-8") from e
+    if series.bucket > DAY:
+        raise ConfigError(f"{file}: a row every {series.bucket}; want at least one a day")
+    return series
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from alerts.detector import weekly_profile
+from alerts.detection.chart import normal_range
 from console.demo.crisis import OFFICIAL
 from console.demo.site import Site
 from console.demo.story import BRAND, WEEKS, tell
@@ -131,17 +131,16 @@ def tell_progress(runtime: Runtime, *, say: Say, show: Callable[[str], None], st
 def tell_normal(runtime: Runtime, incident: Incident, say: Say) -> None:
     """What was normal before the incident, in one line."""
     zone = ZoneInfo(runtime.config.zone)
-    began = incident.began_at
+    began, hour = incident.began_at, timedelta(hours=1)
     start = (began - timedelta(days=28)).replace(minute=0, second=0, microsecond=0)
-    hours = (began - start) // timedelta(hours=1)
+    hours = (began - start) // hour
     where = Where(brand=incident.brand)
-    end = start + timedelta(hours=hours)
-    counts = runtime.archive.counts(where, [Signal.ANXIETY], start=start, end=end, bucket=timedelta(hours=1))[
-        Signal.ANXIETY
-    ]
-    starts = [start + timedelta(hours=i) for i in range(hours)]
-    usual = weekly_profile(counts, starts, zone=zone).expect(began, timedelta(hours=1))
-    how_many = f"{usual.low:.0f}–{usual.high:.0f}" if round(usual.high) else "almost no"
+    counts = runtime.archive.counts(
+        where, [Signal.ANXIETY], start=start, end=start + hour * (hours + 1), bucket=hour
+    )[Signal.ANXIETY]
+    starts = [start + hour * i for i in range(hours + 1)]
+    low, _, high = normal_range(counts, starts, hours, zone=zone)[-1]
+    how_many = f"{low:.0f}–{high:.0f}" if round(high) else "almost no"
     say(
         f"Normal    until {began.astimezone(zone):%H:%M}: {how_many} worried voices an hour at that time of day"
     )

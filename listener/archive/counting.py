@@ -6,7 +6,7 @@ A voice is a distinct author among originals; a mention without author is a voic
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from listener.archive.rows import FLAGS, MICROSECOND, THEME_BITS, micros
@@ -15,6 +15,28 @@ from listener.mention import Signal
 from listener.ports import Dimension, Where
 
 _VOICE = "CASE m.author WHEN '' THEN m.key ELSE m.author END"  # a number never equals a text
+_THEMES = ", ".join(f"('{theme}', {bit})" for theme, bit in THEME_BITS.items())
+_JOIN_THEMES = (
+    f"CROSS JOIN (SELECT column1 AS name, column2 AS bit FROM (VALUES {_THEMES})) theme"  # noqa: S608 (names of ours)
+    " ON m.themes & theme.bit"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouping:
+    """The value that a mention counts for, in SQL; with `joined`, it counts once for each row that joins."""
+
+    value: str
+    joined: str = ""
+
+
+_BY: Mapping[Dimension | None, _Grouping] = {
+    None: _Grouping("''"),
+    Dimension.CHANNEL: _Grouping("m.channel"),
+    Dimension.LANGUAGE: _Grouping("m.language"),
+    Dimension.THEME: _Grouping("theme.name", _JOIN_THEMES),
+    Dimension.SOURCE: _Grouping("m.source"),
+}
 
 
 def counts(
@@ -25,38 +47,53 @@ def counts(
     start: datetime,
     end: datetime,
     bucket: timedelta,
-) -> dict[Signal, list[int]]:
+) -> Mapping[Signal, list[int]]:
     """See `listener.ports.Archive.counts`. Raises ValueError unless [start, end) is a whole number of buckets."""
+    counted = counts_by(connection, where, signals, None, start=start, end=end, bucket=bucket)
+    return counted.get("") or {signal: [0] * ((end - start) // bucket) for signal in signals}
+
+
+def counts_by(
+    connection: sqlite3.Connection,
+    where: Where,
+    signals: Sequence[Signal],
+    dimension: Dimension | None,
+    *,
+    start: datetime,
+    end: datetime,
+    bucket: timedelta,
+) -> Mapping[str, Mapping[Signal, list[int]]]:
+    """See `listener.ports.Archive.counts_by`; without a dimension, "" is the only value.
+
+    Raises ValueError unless [start, end) is a whole number of buckets.
+    """
     length, rest = divmod(end - start, bucket)
     if rest or length < 0:
         raise ValueError(f"want a whole number of buckets of {bucket} between {start} and {end}")
-    result = {signal: [0] * length for signal in signals}
+    counted: dict[str, dict[Signal, list[int]]] = {}
     if not signals or not length:
-        return result
-    chosen = select_where(_within(where, start, end))
+        return counted
+    chosen, by = select_where(_within(where, start, end)), _BY[dimension]
     number = f"(m.published_at - {micros(start)}) / {bucket // MICROSECOND}"
     voices = ", ".join(
         _voices(f"m.flags & {FLAGS[signal]}" if signal in FLAGS else "1") for signal in signals
     )
-    for at, *row in connection.execute(chosen.select(f"{number}, {voices}", "GROUP BY 1"), chosen.params):
+    query = chosen.select(f"{by.value}, {number}, {voices}", "GROUP BY 1, 2", joined=by.joined)
+    for value, at, *row in connection.execute(query, chosen.params):
+        if value not in counted and any(row):
+            counted[value] = {signal: [0] * length for signal in signals}
         for signal, count in zip(signals, row, strict=True):
-            result[signal][at] = count
-    return result
+            if count:
+                counted[value][signal][at] = count
+    return counted
 
 
 def breakdown(connection: sqlite3.Connection, where: Where, dimension: Dimension) -> Mapping[str, int]:
     """See `listener.ports.Archive.breakdown`."""
-    chosen = select_where(replace(where, originals=True))
-    if dimension is Dimension.THEME:
-        voices = ", ".join(_voices(f"m.themes & {bit}") for bit in THEME_BITS.values())
-        row = connection.execute(chosen.select(voices), chosen.params).fetchone()
-        found = dict(zip(THEME_BITS, row, strict=True))
-    else:
-        column = f"m.{dimension.value}"
-        ending = f"GROUP BY {column}"
-        found = dict(connection.execute(chosen.select(f"{column}, {_voices('1')}", ending), chosen.params))
-    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return {value: count for value, count in ranked if count}
+    chosen, by = select_where(replace(where, originals=True)), _BY[dimension]
+    query = chosen.select(f"{by.value}, {_voices('1')}", "GROUP BY 1", joined=by.joined)
+    found = connection.execute(query, chosen.params).fetchall()
+    return dict(sorted(found, key=lambda item: (-item[1], item[0])))
 
 
 def known_authors(connection: sqlite3.Connection, where: Where, authors: Iterable[str]) -> frozenset[str]:

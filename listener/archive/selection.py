@@ -16,18 +16,20 @@ MIN_KEY, MAX_KEY = -(1 << 62), 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`SELECT <columns> <clause>` reads mention m; `key` is the leading table's key. It is bound to
+    """`SELECT <columns> <leading> WHERE <condition>` reads mention m; `key` is the leading table's key. It is bound to
     [low, high) by the parameters of these names."""
 
     tables: str
-    clause: str
+    leading: str
+    condition: str
     key: str
     low: int
     high: int
     params: dict[str, object]
 
-    def select(self, columns: str, ending: str = "") -> str:
-        return f"{self.tables}SELECT {columns} {self.clause} {ending}"
+    def select(self, columns: str, ending: str = "", *, joined: str = "") -> str:
+        """`joined`: a join that each mention found goes through."""
+        return f"{self.tables}SELECT {columns} {self.leading} {joined} WHERE {self.condition} {ending}"
 
 
 def select_where(where: Where) -> Selection:
@@ -52,7 +54,8 @@ def select_where(where: Where) -> Selection:
     tables = f"WITH {', '.join(sql.tables)} " if sql.tables else ""
     return Selection(
         tables,
-        f"{leading} WHERE {' AND '.join(conditions)}",
+        leading,
+        " AND ".join(conditions),
         key,
         low,
         high,

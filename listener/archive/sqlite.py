@@ -78,6 +78,22 @@ class SqliteArchive:
         with self._database.reading(seconds=COUNT_SECONDS) as connection:
             return counting.counts(connection, where, signals, start=start, end=end, bucket=bucket)
 
+    def counts_by(
+        self,
+        where: Where,
+        signals: Sequence[Signal],
+        dimension: Dimension,
+        *,
+        start: datetime,
+        end: datetime,
+        bucket: timedelta,
+    ) -> Mapping[str, Mapping[Signal, list[int]]]:
+        """Also raises ValueError when [start, end) is not a whole number of buckets."""
+        with self._database.reading(seconds=COUNT_SECONDS) as connection:
+            return counting.counts_by(
+                connection, where, signals, dimension, start=start, end=end, bucket=bucket
+            )
+
     def breakdown(self, where: Where, dimension: Dimension) -> Mapping[str, int]:
         with self._database.reading(seconds=COUNT_SECONDS) as connection:
             return counting.breakdown(connection, where, dimension)

@@ -15,14 +15,21 @@ NOW = datetime(2026, 3, 10, 2, 7, tzinfo=UTC)
 
 
 class MemoryLedger:
-    """Both ports over one pair of tables."""
+    """Both ports over one pair of tables, and notes."""
 
     def __init__(self) -> None:
+        self.notes: dict[str, str] = {}
         self.stored: dict[str, Incident] = {}
         self.deliveries: dict[tuple[str, str], Delivery] = {}
         self.lock = threading.RLock()
         self.incidents = MemoryIncidents(self)
         self.outbox = MemoryOutbox(self)
+
+    def note(self, key: str, value: str) -> None:
+        self.notes[key] = value
+
+    def noted(self, key: str) -> str:
+        return self.notes.get(key, "")
 
 
 class MemoryIncidents:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.detector import Budget, Judgement, scan
+from alerts.detection.series import Budget, Judgement, scan
 from console.commands.detect import expectations
 from tests.console.running import Lyhord, asker
 
