@@ -82,13 +82,20 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """The rarest thing that a series has shown within the last hour."""
+    """The rarest thing that a series has shown within the last hour; `score`: above what its place in the budget asks."""
 
     key: Key
+    rarity: float
     score: float
     seen: float
     foretold: float
     alarm: bool
+
+
+def _importance(alarm: Alarm) -> tuple[bool, bool, bool, float]:
+    """Alarms first; of these the whole brand before its parts, voices before shares, the rarest before the others."""
+    whole = alarm.key.dimension is None
+    return not alarm.alarm, not whole, alarm.key.share, -alarm.rarity if alarm.alarm else -alarm.score
 
 
 class Follower:
@@ -162,7 +169,7 @@ class Follower:
     # ---------------------------------------------------------------------------------------- asking
 
     def alarms(self) -> list[Alarm]:
-        """For each series with any voice its rarest moment of the last hour, the rarest first."""
+        """For each series with any voice its rarest moment of the last hour, the most important first."""
         alive = self._detector.alive()
         mains = [i for i, key in enumerate(self._keys) if key.dimension is None and alive[i]]
         parts = [i for i, key in enumerate(self._keys) if key.dimension is not None and alive[i]]
@@ -176,9 +183,11 @@ class Follower:
                     continue
                 score, seen = float(reading.score[i]), float(reading.seen[i])
                 alarm = score >= least and seen >= self._rule.minimum_voices and bool(reading.going[i])
-                # In one measure, so that a total and a part can be ranked: how far above what its place in the budget asks.
-                found.append(Alarm(self._keys[i], score - least, seen, float(reading.foretold[i]), alarm))
-        return sorted(found, key=lambda alarm: (not alarm.alarm, -alarm.score))
+                rarity = float(reading.rarity[i])
+                found.append(
+                    Alarm(self._keys[i], rarity, score - least, seen, float(reading.foretold[i]), alarm)
+                )
+        return sorted(found, key=_importance)
 
     def usual(self, signal: Signal, start: datetime, length: timedelta) -> tuple[float, float]:
         """(mean, dispersion) of the signal's voices that are usual in a window, given who is heard and what the calendar says."""

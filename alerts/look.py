@@ -58,6 +58,8 @@ class Look:
         ranked = _ranked(self._signals, alarms)
         lives = was is not None and was.state is not State.OVER
         window = self._shown(now, ranked[0], lives=lives)
+        # Whatever alarms is beyond chance; people want to hear first what is most times the usual.
+        ranked.sort(key=lambda signal: -_times(window.levels[signal]) if signal in spiking else 0.0)
         leading = was.levels[0].signal if was is not None and lives else ranked[0]
         shown = leading if leading in window.levels else ranked[0]
         ratio, since = self._follower.new_normal(shown)
@@ -200,6 +202,10 @@ def first_abnormal(abnormal: Sequence[bool]) -> int:
         elif first - i > 1:
             break
     return first
+
+
+def _times(level: Level) -> float:
+    return level.observed / max(level.expected, 1.0) + 1.0
 
 
 def _ranked(signals: Sequence[Signal], alarms: Sequence[Alarm]) -> list[Signal]:

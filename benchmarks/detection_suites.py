@@ -16,7 +16,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 
 from alerts.detection.calibration import threshold
 from alerts.detection.detector import Detector
+from alerts.detection.series import Budget, scan
+from console.series import read_series
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -114,7 +116,7 @@ class _Played:
 
 def simulated(kind: str, variant: str, series: int, seed: int) -> Suite:
     """kind: hourly or 5min; variant: full (spikes, shifts, bots, gaps) or clean. One row per budget."""
-    judge = _module("bench/spikes.py")
+    judge = simulator()
     suite = judge.make_suite(kind, variant, n=series, seed=seed)
     found = judge.evaluate(_replay(suite), suite, BUDGETS, match=variant == "full")
     return {f"budget {budget:g}": _figures(found[budget]) for budget in BUDGETS}
@@ -122,12 +124,17 @@ def simulated(kind: str, variant: str, series: int, seed: int) -> Suite:
 
 def rivals(series: int, seed: int) -> Suite:
     """Others on the same hourly series, at a budget of 1. The oracle knows the true parameters."""
-    judge = _module("bench/spikes.py")
+    judge = simulator()
     suite = judge.make_suite("hourly", "full", n=series, seed=seed)
     factories = {"Lyhord": _replay(suite), **{name: judge.load(name) for name in RIVALS}}
     return {
         name: _figures(judge.evaluate(factory, suite, (1.0,))[1.0]) for name, factory in factories.items()
     }
+
+
+def simulator() -> ModuleType:
+    """shared/bench/spikes.py."""
+    return _module("bench/spikes.py")
 
 
 def _replay(suite: Sequence[Any]) -> Replay:
@@ -166,11 +173,12 @@ def nab() -> Suite:
 
 
 def _nab_scores(file: Path) -> Floats:
+    """The score column of `lyhord detect`."""
     with file.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    begins = datetime.fromisoformat(f"{rows[0]['timestamp']}+00:00")
-    counts = np.array([[float(row["value"])] for row in rows])
-    return run(int(begins.timestamp()), TWEET_BUCKET, counts)[:, 0]
+        series = read_series(lines, file.name)
+    budget = Budget(false_alarms_per_30_days=1.0, minimum_voices=0)
+    judged = scan(series.counts, series.starts, zone=UTC, budget=budget)
+    return np.array([found.score if found else 0.0 for found in (judged[row] for row in series.rows)])
 
 
 def _nab_figures(judge: Any, parts: Sequence[Any], cost: Mapping[str, float]) -> Figures:

@@ -2,7 +2,7 @@
 
 A rarity is the best of several overlapping windows at every bucket, and what it rests on is estimated: its false alarms
 cannot be reckoned, only measured. The tables below were measured on simulated series without any spike (`python -m
-benchmarks.detection --calibrate` prints them anew): notifications per 30 days, told apart by six quiet hours, for buckets of an
+benchmarks.calibrate_detection` prints them anew): notifications per 30 days, told apart by six quiet hours, for buckets of an
 hour and of five minutes and for five classes of volume; between them they are interpolated, so that the budget holds for small
 and for large series.
 """

@@ -4,8 +4,8 @@ At each tick the newest counts are summed over several windows, from one bucket 
 foretold *before* its window began, so that a slow rise does not hide by raising what is expected of it. The rarest window speaks.
 Only then is the bucket learnt from.
 
-Not learnt from, and never an alarm: buckets that were not heard; the first bucket after such a gap, which may bear all that was
-missed. A long run of zeros where voices were usual is taken for a source that fell silent: what was learnt from it is undone.
+Not learnt from: buckets that were not heard, which never alarm; the first bucket after such a gap, which may bear all that was
+missed and is judged beside that. A long run of zeros where voices were usual is taken for a source that fell silent: what was learnt from it is undone.
 """
 
 import io
@@ -51,13 +51,15 @@ _RING = ("level", "memory", "level_variance", "memory_variance")
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One tick, each of shape (series,). `score`: see `calibration.score`, 0 where nothing was heard; `rarity`: -log10 of the
-    probability of so many or more by chance, in the rarest window. `expected` and `dispersion` are of the newest bucket.
-    `window`: the number of buckets of the rarest window, `seen` and `foretold` its count and what was foretold for it.
-    `going`: is it still going on? The newest eighth of the window (at least an hour) has half of the window's excess, for its
-    length; without this the hours of a crisis would alarm as a part of longer windows for a day."""
+    probability of so many or more by chance, in the rarest window; `novel`: as much of it as the series' past allows.
+    `expected` and `dispersion` are of the newest bucket. `window`: the number of buckets of the rarest window, `seen` and
+    `foretold` its count and what was foretold for it. `going`: is it still going on? The newest eighth of the window (at least an
+    hour) has half of the window's excess, for its length; without this the hours of a crisis would alarm as a part of longer
+    windows for a day."""
 
     score: Floats
     rarity: Floats
+    novel: Floats
     expected: Floats
     dispersion: Floats
     window: Ints
@@ -108,8 +110,8 @@ class Detector:
         self._begin(counts, base, heard)
         outlook = self._bank.outlook()
         used = heard & (self._missed == 0)
-        self._missed = np.where(heard, 0.0, self._missed + 1)
-        reading = self._judge(outlook, counts, base, exposure, unsure, used)
+        reading = self._judge(outlook, counts, base, exposure, unsure, used, heard & ~used)
+        self._missed = np.where(heard, 0.0, self._missed + season)
         self._learn(outlook, counts, base, used, reading)
         self._learn_rhythm(outlook, counts, exposure, season, used, slots, shares)
         self._follow(outlook, used, reading)
@@ -148,8 +150,16 @@ class Detector:
             self._bank.begin(new, np.log((counts + 0.5) / np.maximum(base, 1e-9)))
 
     def _judge(
-        self, now: Outlook, counts: Floats, base: Floats, exposure: Floats, unsure: Floats, used: Bools
+        self,
+        now: Outlook,
+        counts: Floats,
+        base: Floats,
+        exposure: Floats,
+        unsure: Floats,
+        used: Bools,
+        after: Bools,
     ) -> Reading:
+        """after: the first bucket after a gap, which may bear all that was missed and is judged alone beside that."""
         size = len(self._seen)
         at = self._ticks % size
         for name in _RING:
@@ -163,8 +173,11 @@ class Detector:
         first = (self._ticks - lengths + 1) % size
         ended = (self._ticks - lengths) % size
         seen, bases = total - self._seen[ended], base_total - self._base[ended]
+        seen[0] = np.where(after, counts, seen[0])
+        bases[0] = np.where(after, base + self._missed * exposure, bases[0])
         fade, spread = self._fades[able][:, None], self._spreads[able][:, None]
         noise = fade**2 * self._past["memory_variance"][first] + now.memory_power * spread
+        noise[0] = np.where(after, now.memory_power, noise[0])
         foretold = bases * np.exp(self._past["level"][first] + fade * self._past["memory"][first] + noise / 2)
         variance = (
             self._past["level_variance"][first]
@@ -173,8 +186,9 @@ class Detector:
         )
         dispersion = now.dispersion + foretold * np.expm1(np.minimum(variance, 3.0))
         rare = rarity(seen, foretold, dispersion)
-        judged = used & (self._known >= self._least_known)
+        judged = (used | after) & (self._known >= self._least_known)
         rare[:, ~judged] = 0.0
+        rare[1:, after] = 0.0
         best, each = rare.argmax(axis=0), np.arange(self.series)
         rarest = rare[best, each]
         newest = np.minimum(np.maximum(lengths // 8, math.ceil(1 / self._hours)), lengths)[best]
@@ -183,11 +197,12 @@ class Detector:
         rate = foretold[best, each] / np.maximum(bases[best, each], 1e-9)
         newest_excess = (total - self._seen[since, each]) - (base_total - self._base[since, each]) * rate
         volume = np.exp(np.minimum(now.level, _MOST)) * exposure / self._hours
-        counts_for = np.maximum(self._novelty.weigh(rarest), 0.0)
+        novel = np.maximum(self._novelty.weigh(rarest), 0.0)
         self._novelty.remember(rarest, judged)
         return Reading(
-            score=np.where(judged, np.maximum(calibration.score(counts_for, volume, self._hours), 0.0), 0.0),
+            score=np.where(judged, np.maximum(calibration.score(novel, volume, self._hours), 0.0), 0.0),
             rarity=rarest,
+            novel=novel,
             expected=foretold[0],
             dispersion=dispersion[0],
             window=lengths[best],

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.calendar import active, causes, damping
-from alerts.detector import HOUR, Budget, weekly_profile
+from alerts.detection.detector import HOUR
+from alerts.detection.series import Budget, scan
 from listener.config import DAYS, Event, Rule
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -75,12 +76,16 @@ def test_the_largest_factor_counts_and_an_annotation_has_none() -> None:
 
 def test_what_is_far_above_even_the_raised_expectation_still_alarms() -> None:
     """A raised expectation is the baseline of a history with so many more voices."""
-    starts = [utc(1, 0) - HOUR * n for n in range(24 * 28, 0, -1)]
+    starts = [utc(1, 0) - HOUR * n for n in range(24 * 14, -1, -1)]
     factor = damping([event(utc(1, 0), utc(2, 0), effect="damp", damp=3.0)])
-    raised = weekly_profile([int(6 * factor)] * len(starts), starts, zone=ZONE)
+    history = [int(6 * factor) + n % 3 for n in range(len(starts) - 1)]
     budget = Budget(false_alarms_per_30_days=1.0)
-    assert not raised.judge(20, utc(1, 0), HOUR, budget).alarm
-    assert raised.judge(80, utc(1, 0), HOUR, budget).alarm
+    alarms = []
+    for count in (24, 140):
+        judged = scan([*history, count], starts, zone=ZONE, budget=budget)[-1]
+        assert judged is not None
+        alarms.append(judged.alarm)
+    assert alarms == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_in_the_terminal(tmp_path: Path, lyhord: Lyhord) -> None:
     [
         (timedelta(0), "nothing of Fjelltele is stored before 2025-03-10 09:15: run `lyhord collect` first"),
         (10 * HOUR, "too near the end 2025-03-10 09:15: a rule learns for 1 day before it judges"),
-        (30 * HOUR, "its first day is not judged, and until the end of day 3 only much is an alarm"),
+        (30 * HOUR, "its first day is not judged, and until the end of day 7 only much is an alarm"),
     ],
 )
 def test_too_short_a_history_is_said(kept: timedelta, told: str, tmp_path: Path, lyhord: Lyhord) -> None:

@@ -19,8 +19,8 @@ def rhythm(hours: Floats) -> Floats:
 
 def means(days: float, *per_hour: float, bucket: timedelta = HOUR) -> Floats:
     """Expected voices, shape (buckets, series), from a Monday on."""
-    hours = np.arange(round(timedelta(days=days) / bucket)) * (bucket / HOUR)
-    return np.asarray(np.outer(rhythm(hours), per_hour) * (bucket / HOUR))
+    hours = np.arange(round(timedelta(days=days) / bucket), dtype=np.float64) * (bucket / HOUR)
+    return np.asarray(rhythm(hours)[:, None] * np.array(per_hour) * (bucket / HOUR))
 
 
 def drawn(random: np.random.Generator, mean: Floats, dispersion: Floats | float = 1.0) -> Floats:
@@ -32,7 +32,12 @@ def drawn(random: np.random.Generator, mean: Floats, dispersion: Floats | float 
 
 
 def ticked(
-    detector: Detector, counts: Floats, *, bucket: timedelta = HOUR, first: int = 0, exposure: Floats | None = None
+    detector: Detector,
+    counts: Floats,
+    *,
+    bucket: timedelta = HOUR,
+    first: int = 0,
+    exposure: Floats | None = None,
 ) -> list[Reading]:
     """One reading for each row of `counts` (and of `exposure`); `first`: how many buckets after Monday 00:00 they begin."""
     hours = (np.arange(len(counts)) + first) * (bucket / HOUR) % WEEK

@@ -88,14 +88,23 @@ def test_series_do_not_know_each_other() -> None:
         alone = taught(counts[:, i])
         for name in STATE:
             axis = 0 if name == "weight" else 1
-            assert np.allclose(np.take(getattr(together, name), [i], axis), getattr(alone, name), atol=1e-9), name
+            assert np.allclose(
+                np.take(getattr(together, name), [i], axis), getattr(alone, name), atol=1e-9
+            ), name
 
 
 def test_an_outlook_is_a_possible_one() -> None:
     with np.errstate(divide="raise", over="raise", invalid="raise"):
-        for counts in (np.zeros(50), np.full(50, 1e12), np.array([0.0, 1e9] * 25), np.array([1e6] + [0.0] * 50)):
+        for counts in (
+            np.zeros(50),
+            np.full(50, 1e12),
+            np.array([0.0, 1e9] * 25),
+            np.array([1e6] + [0.0] * 50),
+        ):
             now = taught(counts).outlook()
             assert np.isfinite(now.level).all()
             assert (now.level_variance > 0).all()
             assert (now.memory_variance > 0).all()
-            assert ((now.dispersion >= DISPERSIONS[0] - 1e-9) & (now.dispersion <= DISPERSIONS[-1] + 1e-9)).all()
+            assert (
+                (now.dispersion >= DISPERSIONS[0] - 1e-9) & (now.dispersion <= DISPERSIONS[-1] + 1e-9)
+            ).all()

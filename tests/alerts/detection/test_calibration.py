@@ -54,7 +54,7 @@ def per_month(score: Floats, budget: float) -> float:
         for column in alarms.T
         for i, alarm in enumerate(column)
     )
-    return told / alarms.shape[1] / (len(alarms) / 24 / 30)
+    return told / int(alarms.shape[1]) / (len(alarms) / 24 / 30)
 
 
 def test_the_budget_is_kept(clean: Clean) -> None:
@@ -78,7 +78,10 @@ def one(rarity: float, volume: float, hours: float) -> float:
 
 
 @given(
-    st.floats(0, 400), st.floats(0, 10), st.floats(0, 1e5), st.sampled_from([1 / 12, 0.25, 0.5, 1.0, 6.0, 24.0])
+    st.floats(0, 400),
+    st.floats(0, 10),
+    st.floats(0, 1e5),
+    st.sampled_from([1 / 12, 0.25, 0.5, 1.0, 6.0, 24.0]),
 )
 def test_rarer_is_never_less(rarity: float, more: float, volume: float, hours: float) -> None:
     assert one(rarity + more, volume, hours) >= one(rarity, volume, hours) - 1e-9
