@@ -10,14 +10,16 @@ missed and is judged beside that. A long run of zeros where voices were usual is
 
 import io
 import math
+import zlib
 from dataclasses import dataclass
 from datetime import timedelta
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alerts.detection import calibration
-from alerts.detection.bank import STATE, Bank, Outlook
+from alerts.detection.bank import MEMORY_HOURS, STATE, Bank, Outlook
 from alerts.detection.novelty import Novelty
 from alerts.detection.profile import Profile, weights
 from alerts.detection.tail import rarity
@@ -44,6 +46,9 @@ _USUAL_DAYS = 7.0
 """How slowly the usual level follows: a crisis of a night moves it by a fourteenth of the way."""
 _SHIFTED, _SURELY, _SETTLED_HOURS, _TOLD_HOURS = math.log(1.5), 4.0, 48.0, 14 * 24.0
 """A new normal is half as much again (or a third less), beyond doubt, for two days; it is new for two weeks."""
+_UNREADABLE = (
+    KeyError, IndexError, TypeError, OverflowError, OSError, EOFError, ValueError, BadZipFile, zlib.error,
+)  # fmt: skip
 _OWN = ("seen", "base", "known", "missed", "quiet", "doubted", "usual", "apart", "shift", "shifted_hours")
 _RING = ("level", "memory", "level_variance", "memory_variance")
 
@@ -200,7 +205,7 @@ class Detector:
         novel = np.maximum(self._novelty.weigh(rarest), 0.0)
         self._novelty.remember(rarest, judged)
         return Reading(
-            score=np.where(judged, np.maximum(calibration.score(novel, volume, self._hours), 0.0), 0.0),
+            score=np.where(rarest > 0, np.maximum(calibration.score(novel, volume, self._hours), 0.0), 0.0),
             rarity=rarest,
             novel=novel,
             expected=foretold[0],
@@ -208,7 +213,7 @@ class Detector:
             window=lengths[best],
             seen=seen[best, each],
             foretold=foretold[best, each],
-            going=newest_excess * lengths[best] >= _GOING * excess * newest,
+            going=after | (newest_excess * lengths[best] >= _GOING * excess * newest),
         )
 
     # ------------------------------------------------------------------------------------------ learning
@@ -312,7 +317,7 @@ class Detector:
                 own = detector._arrays()
                 for name in own.keys() - {"shape"}:
                     detector._place(name, arrays[name])
-        except (KeyError, OSError, EOFError, ValueError) as e:
+        except _UNREADABLE as e:
             raise ValueError(f"not a saved detector: {e}") from e
         return detector
 
@@ -354,11 +359,13 @@ def _along(which: Bools, dimensions: int, axis: int) -> Bools:
 def _memory_of_windows(windows: tuple[int, ...], hours: float) -> tuple[Floats, Floats]:
     """For the mean of the memory over each window, given its value before: by how much that value counts, and the variance that
     is new, as a share of the memory's power."""
-    fade = math.exp(-hours / 6.0)
+    fade = math.exp(-hours / MEMORY_HOURS)
     counts, spreads = [], []
     for window in windows:
-        step = np.arange(1, window + 1)
-        counts.append(float((fade**step).mean()))
-        together = fade ** np.abs(step[:, None] - step[None, :]) - fade ** (step[:, None] + step[None, :])
-        spreads.append(float(together.mean()))
+        powers = fade ** np.arange(1, window + 1)
+        mean = float(powers.mean())
+        apart = np.arange(1, window)
+        together = (window + 2 * float(((window - apart) * powers[:-1]).sum())) / window**2
+        counts.append(mean)
+        spreads.append(together - mean**2)
     return np.array(counts), np.array(spreads)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-LEAST_DISPERSION = 1.0005
+LEAST_DISPERSION = 1.00005
 _LEAST_MEAN = 1e-6
 _TERMS = 40
 _LOG10 = math.log(10)

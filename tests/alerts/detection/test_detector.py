@@ -351,11 +351,12 @@ def test_extremes_are_answered_without_a_warning(bucket: timedelta) -> None:
 def test_no_false_alarm_where_the_clock_changes(change: datetime) -> None:
     """People keep to the clock on the wall."""
     starts = [change + HOUR * i for i in range(-21 * 24, 7 * 24)]
-    local = np.array([hour_of_week(start, ZONE) for start in starts])
+    walls = [start.astimezone(ZONE) for start in starts]
+    local = np.array([24.0 * wall.weekday() + wall.hour for wall in walls])
     mean = np.outer(rhythm(local), np.repeat([10.0, 100.0, 400.0], 8))
     counts = drawn(np.random.default_rng(70), mean, 1.2)
     detector = Detector(24, HOUR)
-    found = [detector.tick(float(hour), row) for hour, row in zip(local, counts, strict=True)]
+    found = [detector.tick(hour_of_week(start, ZONE), row) for start, row in zip(starts, counts, strict=True)]
     assert scores(found[21 * 24 :]).max() < threshold(0.02)
 
 
