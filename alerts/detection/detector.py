@@ -5,7 +5,8 @@ foretold *before* its window began, so that a slow rise does not hide by raising
 Only then is the bucket learnt from.
 
 Not learnt from: buckets that were not heard, which never alarm; the first bucket after such a gap, which may bear all that was
-missed and is judged beside that. A long run of zeros where voices were usual is taken for a source that fell silent: what was learnt from it is undone.
+missed and is judged beside that. A long run of zeros where voices were usual is taken for a source that fell silent: what was
+learnt from it is undone.
 """
 
 import io
