@@ -5,15 +5,15 @@ the volume is flat), and the voices by the dimensions that the rule names, so th
 not lost in the total. All of them share the rule's budget: half of it the totals and shares, half the parts.
 
 Buckets are quarters of an hour; the newest may be a part of one. What is expected of a bucket is scaled by coverage: the share of
-the usual voices that comes from sources heard up to its end. So a source that is read every half hour is simply not counted on
-for its newest minutes, and one that is away lowers what is expected instead of looking like calm.
+the usual voices that has reached us. So a source that is read every half hour is not counted on for its newest minutes, and one
+that is away lowers what is expected instead of looking like calm.
 """
 
 import base64
 import hashlib
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -71,13 +71,20 @@ class Hearing:
     until: Mapping[str, datetime] = field(default_factory=dict)
     usual: Mapping[str, int] = field(default_factory=dict)
 
-    def coverage(self, end: datetime, source: str = "") -> float:
-        """Which share of the usual voices (of one source) comes from sources heard up to `end`; 1 when nothing is usual yet."""
+    def coverage(self, start: datetime, end: datetime, source: str = "") -> float:
+        """Which share of the voices that are usual from `start` to `end` (of one source) has reached us; 1 when nothing is usual
+        yet. A source that was last read in between counts for its part."""
         if source:
-            return float(self.until.get(source, end) >= end)
+            reached = (self.until.get(source, end) - start) / (end - start)
+            return min(max(reached, 0.0), 1.0)
         total = sum(self.usual.values())
-        heard = sum(n for name, n in self.usual.items() if self.until.get(name, end) >= end)
+        heard = sum(n * self.coverage(start, end, name) for name, n in self.usual.items())
         return heard / total if total else 1.0
+
+    def without(self, unheard: Collection[str]) -> float:
+        """Which share of the usual voices comes from other sources than these."""
+        total = sum(self.usual.values())
+        return 1 - sum(self.usual.get(name, 0) for name in unheard) / total if total else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +140,14 @@ class Follower:
         if not self._begun:
             return  # before the first mention nobody listened: that is unknown, not zero
         events = causes(self._config.calendar, self._brand.id, start, self.at, self._zone)
-        coverage = self._hearing.coverage(self.at)
+        coverage = self._hearing.coverage(start, self.at)
         exposure = np.full(len(self._keys), coverage * damping(events) * (length / BUCKET))
         exposure[self._shares] = volume
         heard = np.full(len(self._keys), coverage >= LEAST_COVERAGE)
         for place, source in self._sources.items():
-            heard[place] = self._hearing.coverage(self.at, source) > 0
-            exposure[place] = damping(events) * (length / BUCKET)
+            its = self._hearing.coverage(start, self.at, source)
+            heard[place] = its >= LEAST_COVERAGE
+            exposure[place] = its * damping(events) * (length / BUCKET)
         reading = self._detector.tick(
             hour_of_week(start, self._zone), np.where(heard, counts, np.nan), exposure
         )
@@ -192,7 +200,7 @@ class Follower:
     def usual(self, signal: Signal, start: datetime, length: timedelta) -> tuple[float, float]:
         """(mean, dispersion) of the signal's voices that are usual in a window, given who is heard and what the calendar says."""
         end = start + length
-        exposure = self._hearing.coverage(end - BUCKET) * damping(
+        exposure = self._hearing.coverage(start, end) * damping(
             causes(self._config.calendar, self._brand.id, start, end, self._zone)
         )
         mean, dispersion = self._detector.usual(hour_of_week(start, self._zone), length, exposure)
@@ -211,8 +219,9 @@ class Follower:
         since = self.at - timedelta(hours=float(hours[place])) if ratio[place] else None
         return float(ratio[place]), since
 
-    def coverage(self) -> float:
-        return self._hearing.coverage(self.at - BUCKET)
+    def coverage(self, unheard: Collection[str]) -> float:
+        """Which share of the usual voices comes from sources that are not `unheard`."""
+        return self._hearing.without(unheard)
 
     # ---------------------------------------------------------------------------------------- saving
 

@@ -81,7 +81,9 @@ class Look:
             missing=self._missing(now, heard),
             gone=self._gone(was) if lives else frozenset(),
             known_cause=self._known_cause(window.start, now),
-            coverage=self._follower.coverage(),
+            coverage=self._follower.coverage(
+                [source for source, (is_heard, _) in heard.items() if not is_heard]
+            ),
             new_normal=ratio,
             new_normal_since=since,
         )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +142,7 @@ def test_what_is_usual_is_learnt(calm: Archive, notes: Kept) -> None:
         assert own.new_normal(signal) == (0.0, None)
     assert own.usual_share(Signal.ANXIETY) == pytest.approx(1 / 3, rel=0.3)
     assert own.usual_share(Signal.VOLUME) is None
-    assert own.coverage() == 1.0
+    assert own.coverage(()) == 1.0
     assert not alarming(own.alarms())
 
 
@@ -242,11 +243,14 @@ USUAL = {"forum-a": 75, "inkorg": 25}
 
 def test_coverage_is_by_voices() -> None:
     hearing = Hearing(until={"forum-a": NOW}, usual=USUAL)
-    assert hearing.coverage(NOW) == 1.0
-    assert hearing.coverage(NOW + BUCKET) == 0.25
-    assert hearing.coverage(NOW + BUCKET, "forum-a") == 0.0
-    assert hearing.coverage(NOW + BUCKET, "inkorg") == 1.0
-    assert Hearing(until={"forum-a": NOW}).coverage(NOW + DAY) == 1.0
+    assert hearing.coverage(NOW - BUCKET, NOW) == 1.0
+    assert hearing.coverage(NOW, NOW + BUCKET) == 0.25
+    assert hearing.coverage(NOW, NOW + BUCKET, "forum-a") == 0.0
+    assert hearing.coverage(NOW, NOW + BUCKET, "inkorg") == 1.0
+    assert hearing.coverage(NOW - BUCKET, NOW + BUCKET, "forum-a") == 0.5, "read in between"
+    assert hearing.coverage(NOW - BUCKET, NOW + BUCKET) == pytest.approx(0.625)
+    assert Hearing(until={"forum-a": NOW}).coverage(NOW, NOW + DAY) == 1.0
+    assert (hearing.without(["forum-a"]), hearing.without(["other"])) == (0.25, 1.0)
 
 
 @given(
@@ -255,9 +259,9 @@ def test_coverage_is_by_voices() -> None:
 )
 def test_coverage_is_a_share_and_only_falls(usual: dict[str, int], until: dict[str, int]) -> None:
     hearing = Hearing(until={name: NOW + n * HOUR for name, n in until.items()}, usual=usual)
-    found = [hearing.coverage(NOW + n * HOUR) for n in range(-10, 11)]
+    found = [hearing.coverage(NOW + n * HOUR, NOW + (n + 2) * HOUR) for n in range(-12, 11)]
     assert all(0 <= share <= 1 for share in found)
-    assert found == sorted(found, reverse=True)
+    assert all(later <= sooner + 1e-12 for sooner, later in pairwise(found))
 
 
 def test_who_is_away_is_not_expected(notes: Kept, fresh: Callable[[list[Mention]], Archive]) -> None:
@@ -266,7 +270,7 @@ def test_who_is_away_is_not_expected(notes: Kept, fresh: Callable[[list[Mention]
     whole = resumed(fresh([]), notes).usual(Signal.VOLUME, NOW + HOUR, HOUR)[0]
     assert own.usual(Signal.VOLUME, NOW + HOUR, HOUR)[0] == pytest.approx(whole / 4)
     own.advance(NOW + 30 * HOUR)
-    assert own.coverage() == 0.25
+    assert own.coverage(["forum-a"]) == 0.25
     assert own.new_normal(Signal.VOLUME) == (0.0, None)
     assert not alarming(own.alarms())
 
@@ -290,7 +294,7 @@ class Away(Hearing):
         super().__init__(usual=USUAL)
         object.__setattr__(self, "until", {"back": until})
 
-    def coverage(self, end: datetime, source: str = "") -> float:
+    def coverage(self, start: datetime, end: datetime, source: str = "") -> float:
         return float(end > self.until["back"])
 
 

@@ -343,9 +343,9 @@ def test_a_known_cause_is_named_and_damps_but_hides_nothing(archive: Archive) ->
 def test_what_is_usual_is_of_the_sources_that_are_heard(archive: Archive) -> None:
     """Half of the usual voices come from a source that is away since yesterday."""
     hearing = Hearing(until={"forum-b": MORNING - 24 * HOUR}, usual={"forum-a": 50, "forum-b": 50})
-    half, whole = (
-        Night(archive).look(MORNING + HOUR, hearing=h) for h in (hearing, replace(hearing, until={}))
-    )
+    away = {**HEARD, "forum-b": (False, "tyst")}
+    half = Night(archive).look(MORNING + HOUR, away, hearing)
+    whole = Night(archive).look(MORNING + HOUR, hearing=replace(hearing, until={}))
     assert half is not None
     assert whole is not None
     assert (half.coverage, whole.coverage) == (0.5, 1.0)
