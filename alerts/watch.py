@@ -54,7 +54,7 @@ def watch(
     before = was if was is not None and was.id == moved.id else None
     known = before is not None and told(moved.id)
     kept_back = not known and (moved.state is State.OVER or not active(rule, now, ZoneInfo(config.zone)))
-    waited = before is not None and not known and not kept_back
+    waited = before is not None and not known and not kept_back and bool(channels)
     if moved == was and not waited:
         return None
     news = (is_news(before, moved) or waited) and not kept_back

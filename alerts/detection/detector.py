@@ -166,56 +166,63 @@ class Detector:
         after: Bools,
     ) -> Reading:
         """after: the first bucket after a gap, which may bear all that was missed and is judged alone beside that."""
-        size = len(self._seen)
-        at = self._ticks % size
-        for name in _RING:
-            self._past[name][at] = getattr(now, name)
-        before = (self._ticks - 1) % size
-        total = self._seen[before] + np.where(used, counts, 0.0)
-        base_total = self._base[before] + np.where(used, base, 0.0)
-        self._seen[at], self._base[at] = total, base_total
-        able = [i for i, window in enumerate(self._windows) if window <= self._ticks] or [0]
-        lengths = np.array([self._windows[i] for i in able])
-        first = (self._ticks - lengths + 1) % size
-        ended = (self._ticks - lengths) % size
-        seen, bases = total - self._seen[ended], base_total - self._base[ended]
+        able, lengths = self._remember(now, np.where(used, counts, 0.0), np.where(used, base, 0.0))
+        first = (self._ticks - lengths + 1) % len(self._seen)
+        seen, bases = self._newest(self._seen, lengths), self._newest(self._base, lengths)
         seen[0] = np.where(after, counts, seen[0])
         bases[0] = np.where(after, base + self._missed * exposure, bases[0])
         fade, spread = self._fades[able][:, None], self._spreads[able][:, None]
         noise = fade**2 * self._past["memory_variance"][first] + now.memory_power * spread
         noise[0] = np.where(after, now.memory_power, noise[0])
         foretold = bases * np.exp(self._past["level"][first] + fade * self._past["memory"][first] + noise / 2)
-        variance = (
-            self._past["level_variance"][first]
-            + noise
-            + unsure / np.sqrt(np.maximum(lengths * self._hours, 1))[:, None]
-        )
+        rhythm = unsure / np.sqrt(np.maximum(lengths * self._hours, 1))[:, None]
+        variance = self._past["level_variance"][first] + noise + rhythm
         dispersion = now.dispersion + foretold * np.expm1(np.minimum(variance, 3.0))
         rare = rarity(seen, foretold, dispersion)
         judged = (used | after) & (self._known >= self._least_known)
         rare[:, ~judged] = 0.0
         rare[1:, after] = 0.0
         best, each = rare.argmax(axis=0), np.arange(self.series)
-        rarest = rare[best, each]
-        newest = np.minimum(np.maximum(lengths // 8, math.ceil(1 / self._hours)), lengths)[best]
-        since = (self._ticks - newest) % size
-        excess = seen[best, each] - foretold[best, each]
-        rate = foretold[best, each] / np.maximum(bases[best, each], 1e-9)
-        newest_excess = (total - self._seen[since, each]) - (base_total - self._base[since, each]) * rate
+        rarest, window = rare[best, each], lengths[best]
         volume = np.exp(np.minimum(now.level, _MOST)) * exposure / self._hours
         novel = np.maximum(self._novelty.weigh(rarest), 0.0)
         self._novelty.remember(rarest, judged)
+        going = self._going(window, seen[best, each], foretold[best, each], bases[best, each])
         return Reading(
             score=np.where(rarest > 0, np.maximum(calibration.score(novel, volume, self._hours), 0.0), 0.0),
             rarity=rarest,
             novel=novel,
             expected=foretold[0],
             dispersion=dispersion[0],
-            window=lengths[best],
+            window=window,
             seen=seen[best, each],
             foretold=foretold[best, each],
-            going=after | (newest_excess * lengths[best] >= _GOING * excess * newest),
+            going=after | going,
         )
+
+    def _remember(self, now: Outlook, counts: Floats, base: Floats) -> tuple[list[int], Ints]:
+        """Write this bucket into the ring. Returns which windows are filled by now, and their lengths in buckets."""
+        at, before = self._ticks % len(self._seen), (self._ticks - 1) % len(self._seen)
+        for name in _RING:
+            self._past[name][at] = getattr(now, name)
+        self._seen[at] = self._seen[before] + counts
+        self._base[at] = self._base[before] + base
+        able = [i for i, window in enumerate(self._windows) if window <= self._ticks] or [0]
+        return able, np.array([self._windows[i] for i in able])
+
+    def _newest(self, sums: Floats, lengths: Ints) -> Floats:
+        """What the newest buckets have added to running sums, shape (lengths, series)."""
+        size = len(sums)
+        newest: Floats = sums[self._ticks % size] - sums[(self._ticks - lengths) % size]
+        return newest
+
+    def _going(self, window: Ints, seen: Floats, foretold: Floats, base: Floats) -> Bools:
+        size, each = len(self._seen), np.arange(self.series)
+        newest = np.minimum(np.maximum(window // 8, math.ceil(1 / self._hours)), window)
+        now, since = self._ticks % size, (self._ticks - newest) % size
+        usual = (self._base[now] - self._base[since, each]) * (foretold / np.maximum(base, 1e-9))
+        excess = self._seen[now] - self._seen[since, each] - usual
+        return np.asarray(excess * window >= _GOING * (seen - foretold) * newest)
 
     # ------------------------------------------------------------------------------------------ learning
 
