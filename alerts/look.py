@@ -54,12 +54,13 @@ class Look:
     def at(self, now: datetime, *, was: Incident | None, heard: Heard) -> Seen:
         """Everything that is seen at `now`."""
         alarms = self._follower.alarms()
-        spiking = tuple(dict.fromkeys(alarm.key.signal for alarm in alarms if alarm.alarm))
+        alarming = {alarm.key.signal for alarm in alarms if alarm.alarm}
         ranked = _ranked(self._signals, alarms)
         lives = was is not None and was.state is not State.OVER
         window = self._shown(now, ranked[0], lives=lives)
         # Whatever alarms is beyond chance; people want to hear first what is most times the usual.
-        ranked.sort(key=lambda signal: -_times(window.levels[signal]) if signal in spiking else 0.0)
+        ranked.sort(key=lambda signal: -_times(window.levels[signal]) if signal in alarming else 0.0)
+        spiking = tuple(signal for signal in ranked if signal in alarming)
         leading = was.levels[0].signal if was is not None and lives else ranked[0]
         shown = leading if leading in window.levels else ranked[0]
         ratio, since = self._follower.new_normal(shown)
