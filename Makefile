@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 ARGS :=
 
-.PHONY: run test check bench format lock model docs-pictures clean help
+.PHONY: run test check bench services services-stop format lock model docs-pictures clean help
 
 help:   ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## /\t/'
@@ -25,6 +25,12 @@ check: $(VENV)/dev.ok  ## linters and types
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+services:  ## start Redis, RabbitMQ, PostgreSQL and Elasticsearch on this machine (ARGS="redis" for some)
+	@infra/services.sh start $(ARGS)
+
+services-stop:  ## end what `make services` started
+	@infra/services.sh stop $(ARGS)
 
 bench: $(VENV)/dev.ok  ## the benchmarks, one table
 	$(BIN)/python -m benchmarks.all

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from infra.servers import seedtext
+from tests import services
 
 SERVERS = Path(__file__).parents[2] / "infra" / "servers"
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -30,13 +31,12 @@ def run(*command: str | Path, within: float = 900, folder: Path | None = None) -
 
 @dataclass(frozen=True)
 class Engine:
-    """`needs`: what its start script starts besides."""
-
     name: str
     address: str
     seed: str
     change: str
-    needs: tuple[str, ...] = ()
+    server: str = ""
+    """Another server that it needs."""
 
 
 ENGINES = [
@@ -45,7 +45,7 @@ ENGINES = [
         f"http://127.0.0.1:{os.environ.get('MISAGO_PORT', '18102')}/",
         "seed-misago.py",
         "change-misago.py",
-        ("postgres",),
+        "postgres",
     ),
     Engine(
         "wordpress",
@@ -60,11 +60,13 @@ ENGINES = [
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     engine: Engine = request.param
     try:
+        if engine.server:
+            services.address(engine.server)
         run(SERVERS / f"start-{engine.name}.sh")
         run(SERVERS / engine.seed)
         yield engine
     finally:
-        run(SERVERS / "stop.sh", engine.name, *engine.needs)
+        run(SERVERS / "stop.sh", engine.name)
 
 
 class Listener:
