@@ -130,7 +130,8 @@ class Slack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """`[storage]`. Empty: files in the data folder, and Celery's in-process broker."""
+    """`[storage]`. Empty: files in the data folder, and Celery's in-process broker. Passwords are secrets and never stand here:
+    LYHORD_LEDGER_PASSWORD, LYHORD_BROKER_PASSWORD, LYHORD_ARCHIVE_API_KEY."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     data: str = "data"
@@ -152,6 +153,27 @@ class Console:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kibana:
+    """`[kibana]`: where analysts explore the archive; alerts lead there, too."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    url: str = ""
+    """Its address as people see it; empty: there is none."""
+    space: str = ""
+    """Empty: the default space."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """`[metrics]`: where each process tells Prometheus its numbers."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0: nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole file. `language` is the language of alerts and of the page; `zone` the zone of every time shown."""
 
@@ -165,3 +187,5 @@ class Config:
     slack: Slack = field(default_factory=Slack)
     storage: Storage = field(default_factory=Storage)
     console: Console = field(default_factory=Console)
+    kibana: Kibana = field(default_factory=Kibana)
+    metrics: Metrics = field(default_factory=Metrics)

@@ -8,9 +8,13 @@
   x StoreError       ledger or archive refused or is away
     x StoreTooNew    the database was written by a newer version
     x StoreFull      the disk is full
+    x StoreAway      the server cannot be reached or is too busy; try again
+    x StoreRefused   some mentions will never be taken as they are
   x NotifyError      Slack refused or is away
     x AmbiguousDelivery   Slack may or may not have accepted the message
 """
+
+from collections.abc import Mapping
 
 
 class LyhordError(Exception):
@@ -64,6 +68,18 @@ class StoreTooNew(StoreError):
 
 class StoreFull(StoreError):
     """The disk (or the database's size limit) is full; nothing of the batch was stored."""
+
+
+class StoreAway(StoreError):
+    """The server cannot be reached, is too busy, or takes no writes at the moment. Nothing is wrong with what was asked."""
+
+
+class StoreRefused(StoreError):
+    """The store took all but these: {mention id: why}, which it will never take as they are."""
+
+    def __init__(self, message: str, reasons: Mapping[str, str]) -> None:
+        super().__init__(message, permanent=True)
+        self.reasons = dict(reasons)
 
 
 class NotifyError(LyhordError):

@@ -65,8 +65,35 @@ class Added:
     known: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Away:
+    """The archive's server cannot be asked at the moment: what is added waits in the ledger's journal, and reads answer from
+    what was stored since `known_from`. `why` in words."""
+
+    since: datetime
+    known_from: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReading:
+    """How a source was at an instant, for those who explore the archive with tools of its own. `condition` as in
+    `listener.health.Condition`; `usual_share`: of the usual voices that come from it, in [0, 1]."""
+
+    source: str
+    kind: str
+    channel: str
+    at: datetime
+    condition: str
+    heard: bool
+    reason: str
+    usual_share: float
+    last_ok_at: datetime | None
+    newest_post_at: datetime | None
+
+
 class Archive(Protocol):
-    """Where mentions are stored, searched and counted. Every method raises StoreError (StoreFull, StoreTooNew)."""
+    """Where mentions are stored, searched and counted. Every method raises StoreError (StoreAway, StoreFull, StoreTooNew)."""
 
     def add(self, mentions: Sequence[Mention]) -> Added:
         """Store, all or nothing. An id already held with the same revision stays untouched; with another revision its text,
@@ -146,10 +173,97 @@ class Archive(Protocol):
 
     def total(self) -> int: ...
 
+    def away(self) -> Away | None:
+        """None: every question is answered from all that is stored. Cheap: may be asked before every answer."""
+        ...
+
+    def settle(self, limit: int = 1_000) -> int:
+        """Store for good what waited while the server was away; returns how many mentions found their place. Raises StoreAway
+        while it still is."""
+        ...
+
+    def publish(self, incidents: Sequence[Incident], readings: Sequence[SourceReading]) -> None:
+        """Show incidents and the state of sources beside the mentions to those who explore the archive with tools of its own
+        (Kibana); what was shown of the same incident is replaced. An archive without such tools does nothing."""
+        ...
+
     def close(self) -> None: ...
 
 
 # ------------------------------------------------------------------------------------------------ ledger
+
+
+class EntryState(StrEnum):
+    WAITING = "waiting"
+    STORED = "stored"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A mention in the journal. `number` grows with each writing of any entry: who has read up to a number asks for what came
+    after. `error`: why the archive refused it, in words."""
+
+    number: int
+    mention: Mention
+    state: EntryState
+    written_at: datetime
+    error: str = ""
+
+
+class Journal(Protocol):
+    """Mentions on their way to an archive that is a server: written here first, and kept for a while beside it, so that those
+    of the last days can be counted, and quoted, while it is away. An archive in a file needs none."""
+
+    def write(self, mentions: Sequence[Mention], *, now: datetime) -> None:
+        """They wait to be stored. What is known by id is replaced."""
+        ...
+
+    def stored(self, revisions: Mapping[str, str], *, kept_from: datetime) -> None:
+        """{mention id: revision}: these found their place in the archive. Those published before `kept_from` are forgotten, and
+        so is nobody whose revision has changed meanwhile: it waits anew."""
+        ...
+
+    def refused(self, reasons: Mapping[str, str]) -> None:
+        """{mention id: why}: the archive will never take these as they are; somebody must look."""
+        ...
+
+    def waiting(self, limit: int) -> list[Entry]:
+        """Oldest first."""
+        ...
+
+    def dead(self, limit: int = 100) -> list[Entry]:
+        """Those that were refused, newest first."""
+        ...
+
+    def again(self, ids: Iterable[str]) -> int:
+        """Refused ones wait again; returns how many."""
+        ...
+
+    def since(self, number: int, limit: int) -> list[Entry]:
+        """Entries of any state with a greater number, in its order."""
+        ...
+
+    def held(self, ids: Iterable[str]) -> frozenset[str]: ...
+
+    def counts(self) -> Mapping[EntryState, int]: ...
+
+    def oldest_waiting_at(self) -> datetime | None: ...
+
+    def erase(self, *, ids: Iterable[str] = (), author: str = "", now: datetime) -> int:
+        """Forget mentions of any state, and remember that the archive must forget them, too, until `erased` says so. Returns how
+        many were known here. "" is nobody."""
+        ...
+
+    def erasures(self) -> tuple[frozenset[str], frozenset[str]]:
+        """(mention ids, authors) that the archive is still to forget."""
+        ...
+
+    def erased(self, *, ids: Iterable[str] = (), authors: Iterable[str] = ()) -> None: ...
+
+    def prune(self, before: datetime) -> int:
+        """Forget stored entries that were written before; returns how many."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,6 +519,7 @@ class Ledger(Protocol):
     tombstones: Tombstones
     incidents: Incidents
     outbox: Outbox
+    journal: Journal
 
     def note(self, key: str, value: str) -> None:
         """Remember one value (API cursors, heartbeats), replacing the old one; "" forgets it."""

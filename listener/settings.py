@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import TypeAdapter, ValidationError
@@ -41,6 +42,10 @@ class Secrets:
     pseudonym_key: str = ""
     reddit_client_id: str = ""
     reddit_client_secret: str = ""
+    ledger_password: str = ""
+    broker_password: str = ""
+    archive_api_key: str = ""
+    kibana_api_key: str = ""
 
     def __repr__(self) -> str:
         return f"Secrets(given: {', '.join(f.name for f in fields(self) if getattr(self, f.name)) or 'none'})"
@@ -127,7 +132,10 @@ def pseudonym_key(config: Config, secrets: Secrets) -> bytes:
 
 
 def ledger_url(config: Config) -> str:
-    return config.storage.ledger or f"sqlite:///{Path(config.storage.data) / 'ledger.db'}"
+    """With its password: not to be shown."""
+    if config.storage.ledger:
+        return with_password(config.storage.ledger, load_secrets().ledger_password)
+    return f"sqlite:///{Path(config.storage.data) / 'ledger.db'}"
 
 
 def archive_url(config: Config) -> str:
@@ -135,7 +143,43 @@ def archive_url(config: Config) -> str:
 
 
 def broker_url(config: Config) -> str:
-    return config.storage.broker or "memory://localhost/"
+    """With its password: not to be shown."""
+    if config.storage.broker:
+        return with_password(config.storage.broker, load_secrets().broker_password)
+    return "memory://localhost/"
+
+
+def split_password(url: str) -> tuple[str, str]:
+    """An address without its password, and the password ("" = none)."""
+    scheme, separator, rest = url.partition("://")
+    login, at, place = rest.rpartition("@")
+    user, colon, password = login.partition(":")
+    return (f"{scheme}{separator}{user}{at}{place}", unquote(password)) if colon else (url, "")
+
+
+def hand_down(**given: str) -> None:
+    """Give secrets to this process and those that it starts, as if they stood in the environment."""
+    for name, value in given.items():
+        if value:
+            os.environ[f"LYHORD_{name.upper()}"] = value
+
+
+def metrics_folder(new: Path | None = None) -> Path | None:
+    """Where this process and those that it starts write their numbers: `new`, from now on, else what the service that started us
+    has chosen; None: nobody wants them. (prometheus_client looks for it under this name.)"""
+    if new is not None:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(new)
+    given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(given) if given else None
+
+
+def with_password(url: str, password: str) -> str:
+    """The address with this password in it ("" = as it is): not to be shown."""
+    if not password:
+        return url
+    scheme, separator, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{user}:{quote(password, safe='')}@{place if at else rest}"
 
 
 def _secret(variable: str) -> str:
@@ -259,12 +303,33 @@ def _check(config: Config, lines: _Lines) -> None:
     for key in ("brands", "sources", "rules"):
         _check_ids(key, [item.id for item in getattr(config, key)], lines)
     _check_zone(config.zone, ("zone",), lines)
+    _check_storage(config, lines)
     for i, brand in enumerate(config.brands):
         _check_brand(brand, i, lines)
     for i, source in enumerate(config.sources):
         _check_source(source, i, lines)
     for i, rule in enumerate(config.rules):
         _check_rule(rule, i, tuple(brand.id for brand in config.brands), lines)
+
+
+def _check_storage(config: Config, lines: _Lines) -> None:
+    wanted = {
+        "ledger": ("sqlite:///", "postgresql://"),
+        "archive": ("sqlite:///", "http://", "https://"),
+        "broker": ("memory://", "redis://", "rediss://", "amqp://", "amqps://"),
+    }
+    for key, schemes in wanted.items():
+        url: str = getattr(config.storage, key)
+        shown, password = split_password(url)
+        if url and not url.startswith(schemes):
+            raise lines.error(
+                ("storage", key), f"got {shown!r}, want an address that begins with {' or '.join(schemes)}"
+            )
+        if password:
+            secret = "LYHORD_ARCHIVE_API_KEY" if key == "archive" else f"LYHORD_{key.upper()}_PASSWORD"
+            raise lines.error(
+                ("storage", key), f"{shown!r} has its password in it; want that in {secret} only"
+            )
 
 
 def _check_ids(key: str, ids: Sequence[str], lines: _Lines) -> None:

@@ -208,6 +208,49 @@ def test_a_secret_may_come_from_a_file_and_is_never_shown(
     assert "very-secret" not in repr(secrets)
 
 
+@pytest.mark.parametrize(
+    ("storage", "wanted"),
+    [
+        ('ledger = "postgresql://lyhord:hunter2@db/lyhord"', "LYHORD_LEDGER_PASSWORD"),
+        ('broker = "redis://:hunter2@queue:6379/0"', "LYHORD_BROKER_PASSWORD"),
+        ('archive = "https://elastic:hunter2@search:9200"', "LYHORD_ARCHIVE_API_KEY"),
+    ],
+)
+def test_a_password_in_the_file_is_refused_and_not_repeated(storage: str, wanted: str) -> None:
+    with pytest.raises(ConfigError, match=f"line 2: storage.*want that in {wanted} only") as error:
+        settings.parse_config(f"[storage]\n{storage}\n")
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "storage", ['ledger = "mysql://db/x"', 'archive = "redis://x"', 'broker = "kafka://x"']
+)
+def test_an_address_of_another_kind_is_refused(storage: str) -> None:
+    with pytest.raises(ConfigError, match="want an address that begins with"):
+        settings.parse_config(f"[storage]\n{storage}\n")
+
+
+def test_passwords_join_their_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LYHORD_LEDGER_PASSWORD", "a/b@c")
+    monkeypatch.setenv("LYHORD_BROKER_PASSWORD", "x")
+    config = settings.parse_config(
+        '[storage]\nledger = "postgresql://lyhord@db/lyhord"\nbroker = "redis://queue:6379/1"\n'
+    )
+    assert settings.ledger_url(config) == "postgresql://lyhord:a%2Fb%40c@db/lyhord"
+    assert settings.broker_url(config) == "redis://:x@queue:6379/1"
+
+
+@given(st.text(alphabet="ab:@/%å", max_size=8))
+def test_what_is_split_off_an_address_is_what_was_joined(password: str) -> None:
+    joined = settings.with_password("postgresql://lyhord@db/lyhord", password)
+    assert settings.split_password(joined) == ("postgresql://lyhord@db/lyhord", password)
+
+
+def test_an_address_without_password_is_left_alone() -> None:
+    for url in ("sqlite:////data/ledger.db", "http://[::1]:9200/prefix", "redis://queue:6379/0", ""):
+        assert settings.split_password(url) == (url, "")
+
+
 def test_the_pseudonym_key_is_made_once_and_for_our_eyes_only(tmp_path: Path) -> None:
     config = settings.in_folder(settings.parse_config(GOOD), tmp_path / "data")
     first = settings.pseudonym_key(config, settings.Secrets())
