@@ -96,6 +96,9 @@ class Evidence:
     without author is not counted: nobody knows."""
     hour_before: int | None = None
     """Voices in the 60 minutes before the window."""
+    search_away_since: datetime | None = None
+    """When the archive's server went away, if it was at the last change: then quotes and comparisons are of what was said in the
+    last two days only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,15 +2,16 @@
 
 from sqlalchemy import delete, select
 
-from listener.ledger.engine import Database
+from listener.ledger.engine import Database, retried
 from listener.ledger.frontier import SqlFrontier
 from listener.ledger.incidents import SqlIncidents
+from listener.ledger.journal import SqlJournal
 from listener.ledger.outbox import SqlOutbox
 from listener.ledger.runs import SqlRuns
 from listener.ledger.schema import notes
 from listener.ledger.tombstones import SqlTombstones
 from listener.ledger.upgrade import upgrade
-from listener.ports import Frontier, Incidents, Outbox, Runs, Tombstones
+from listener.ports import Frontier, Incidents, Journal, Outbox, Runs, Tombstones
 
 
 class SqlLedger:
@@ -23,6 +24,7 @@ class SqlLedger:
     tombstones: Tombstones
     incidents: Incidents
     outbox: Outbox
+    journal: Journal
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -31,7 +33,9 @@ class SqlLedger:
         self.tombstones = SqlTombstones(database)
         self.incidents = SqlIncidents(database)
         self.outbox = SqlOutbox(database)
+        self.journal = SqlJournal(database)
 
+    @retried
     def note(self, key: str, value: str) -> None:
         """Remember one value (API cursors, heartbeats), replacing the old one; "" forgets it."""
         with self._db.write() as sql:
@@ -54,7 +58,8 @@ def open_ledger(url: str) -> SqlLedger:
     processes at once.
 
     Raises ConfigError for an address that cannot be used, StoreTooNew for a ledger of a newer Lyhord (left
-    untouched), StoreError when it is damaged or cannot be reached, StoreFull when the disk is full.
+    untouched), StoreAway when the server cannot be reached, StoreError when it is damaged or refuses us, StoreFull when the
+    disk is full.
     """
     database = Database(url)
     try:

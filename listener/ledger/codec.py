@@ -140,6 +140,7 @@ def _evidence_out(evidence: Evidence) -> dict[str, Any]:
         places=_parts_out(evidence.places) or None,
         new_voices=int(evidence.new_voices) or None,
         hour_before=None if evidence.hour_before is None else int(evidence.hour_before),
+        search_away_since=_written_or_none(evidence.search_away_since),
     )
 
 
@@ -156,6 +157,7 @@ def _evidence_in(said: Mapping[str, Any]) -> Evidence:
         unheard=said["unheard"],
         new_voices=said.get("new_voices", 0),
         hour_before=said.get("hour_before"),
+        search_away_since=_read_or_none(said.get("search_away_since")),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
-from listener.ledger.engine import Database
+from listener.ledger.engine import Database, retried
 from listener.ledger.schema import pages as table
 from listener.ports import Page
 
@@ -21,6 +21,7 @@ class SqlFrontier:
             row = sql.execute(select(table).where(table.c.source == source, table.c.url == url)).first()
         return _page(row) if row else None
 
+    @retried
     def save(self, pages: Sequence[Page]) -> None:
         """Insert or replace, by (source, url), all or nothing."""
         if not pages:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, select, update
+from sqlalchemy import Connection, Select, case, func, literal, select, update
 
 from listener.errors import StoreError
 from listener.incident import Act, Incident, State
 from listener.ledger.codec import decode, digest, encode
-from listener.ledger.engine import Database
-from listener.ledger.schema import acts, deliveries, incidents
+from listener.ledger.engine import Database, retried
+from listener.ledger.schema import Instant, acts, deliveries, incidents
 
 _BODY = select(incidents.c.id, incidents.c.body)
 _NEWEST = (incidents.c.opened_at.desc(), incidents.c.id.desc())
@@ -32,6 +32,7 @@ class SqlIncidents:
     def get(self, incident_id: str) -> Incident | None:
         return next(iter(self._read(_BODY.where(incidents.c.id == incident_id))), None)
 
+    @retried
     def save(
         self, incident: Incident, *, was: Incident | None, now: datetime, channels: Sequence[str]
     ) -> bool:
@@ -49,6 +50,7 @@ class SqlIncidents:
         """Newest first."""
         return self._read(_BODY.order_by(*_NEWEST).limit(limit))
 
+    @retried
     def record_act(
         self, incident_id: str, act: Act, *, by: str, at: datetime, key: str, note: str = ""
     ) -> bool:
@@ -91,7 +93,8 @@ class SqlIncidents:
     def _queue(self, sql: Connection, incident_id: str, now: datetime, channels: Sequence[str]) -> None:
         # A message that is waiting (Slack asked us to) or under way keeps its time: news do not make it come sooner.
         settled = deliveries.c.state.in_(("sent", "failed"))
-        when = case((settled, now), else_=func.coalesce(deliveries.c.next_at, now))
+        at = literal(now, Instant)
+        when = case((settled, at), else_=func.coalesce(deliveries.c.next_at, at))
         newer = {"version": deliveries.c.version + 1, "next_at": when}
         for channel in dict.fromkeys(channels):
             row = {"incident": incident_id, "channel": channel, "next_at": now}

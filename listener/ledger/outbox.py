@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, case, func, literal, null, or_, select, update
 
-from listener.ledger.engine import Database
+from listener.ledger.engine import Database, retried
 from listener.ledger.schema import Instant, deliveries
 from listener.ports import Delivery
 
@@ -21,12 +21,16 @@ class SqlOutbox:
 
     def due(self, now: datetime, limit: int = 20) -> list[Delivery]:
         """Not shown in its newest version, next_at has come, no valid lease; longest waiting first.
-        A state of `sending` here says that its owner was lost: the message may have been posted."""
+        A state of `sending` here says that its owner was lost: the message may have been posted. Those that somebody is just
+        claiming are passed over: there is nothing to win.
+        """
         query = select(deliveries).where(deliveries.c.next_at <= now, _open(now))
         order = (deliveries.c.next_at, deliveries.c.incident, deliveries.c.channel)
+        chosen = query.order_by(*order).limit(limit).with_for_update(read=True, skip_locked=True)
         with self._db.read() as sql:
-            return [_delivery(row) for row in sql.execute(query.order_by(*order).limit(limit))]
+            return [_delivery(row) for row in sql.execute(chosen)]
 
+    @retried
     def claim(self, delivery: Delivery, *, owner: str, now: datetime, lease: timedelta) -> Delivery | None:
         """Compare and set to `sending`, attempts + 1; None when somebody else was quicker. The answer carries
         the newest version, which may be newer than what was given. `owner` names this one attempt, not the
@@ -51,6 +55,7 @@ class SqlOutbox:
             row = sql.execute(claimed).first()
         return _delivery(row) if row else None
 
+    @retried
     def save(self, delivery: Delivery, *, owner: str) -> bool:
         """Write state, ts, shown, next_at, error of a delivery that `owner` holds, and let it go when state
         is not `sending`.

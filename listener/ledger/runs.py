@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
 
 from listener.health import BACKOFF_CAP, backoff
-from listener.ledger.engine import Database
+from listener.ledger.engine import Database, retried
 from listener.ledger.schema import runs, sources
 from listener.ports import Run, RunState, SourceState, Tally
 
@@ -25,6 +25,7 @@ class SqlRuns:
     def __init__(self, database: Database) -> None:
         self._db = database
 
+    @retried
     def plan(self, source: str, slot: datetime, trigger: str) -> int | None:
         """Insert a queued run and return its id; None when that slot exists already."""
         row = {"source": source, "slot": slot, "trigger": trigger, "state": RunState.QUEUED}
@@ -35,6 +36,7 @@ class SqlRuns:
             ).scalar()
         return planned
 
+    @retried
     def claim(self, run_id: int, *, owner: str, now: datetime, lease: timedelta) -> Run | None:
         """Queued (or running with its lease ended) → running, attempts + 1. `owner` names this one attempt,
         not the process: two attempts that share a name could finish each other's run.
@@ -58,6 +60,7 @@ class SqlRuns:
                 sql.execute(begun.values(first_run_at=now))
         return _run(row) if row else None
 
+    @retried
     def extend(self, run_id: int, *, owner: str, until: datetime) -> bool:
         """False when the run is no longer ours, or our lease ended and another run of the source began."""
         with self._db.write() as sql:
@@ -72,6 +75,7 @@ class SqlRuns:
             sql.execute(update(runs).where(*_held(run_id, owner)).values(lease_until=until))
         return True
 
+    @retried
     def finish(self, run_id: int, *, owner: str, now: datetime, tally: Tally) -> bool:
         """Running → done, or failed when there is `tally.error`, and the source's state with it, in one
         transaction.
@@ -103,11 +107,14 @@ class SqlRuns:
         return _run(row) if row else None
 
     def waiting(self, now: datetime, limit: int = 100) -> list[Run]:
-        """Queued runs, and running ones whose lease has ended; oldest first."""
+        """Queued runs, and running ones whose lease has ended; oldest first. Those that somebody is just claiming are passed
+        over: there is nothing to win.
+        """
         abandoned = and_(runs.c.state == RunState.RUNNING, runs.c.lease_until <= now)
         query = select(runs).where(or_(runs.c.state == RunState.QUEUED, abandoned))
+        chosen = query.order_by(runs.c.slot, runs.c.id).limit(limit)
         with self._db.read() as sql:
-            return [_run(row) for row in sql.execute(query.order_by(runs.c.slot, runs.c.id).limit(limit))]
+            return [_run(row) for row in sql.execute(chosen.with_for_update(read=True, skip_locked=True))]
 
     def latest(self, source: str, limit: int = 1) -> list[Run]:
         """Newest slot first."""
@@ -131,11 +138,13 @@ class SqlRuns:
     def resume(self, source: str) -> None:
         self._change(source, paused_at=None, paused_why="", backoff_until=None)
 
+    @retried
     def _change(self, source: str, **values: Any) -> None:
         """In one transaction, so that a run that ends meanwhile is not forgotten."""
         with self._db.write() as sql:
             sql.execute(self._db.upsert(sources), asdict(replace(_state(sql, source), **values)))
 
+    @retried
     def prune(self, before: datetime) -> list[int]:
         old = delete(runs).where(runs.c.ended_at < before).returning(runs.c.id)
         with self._db.write() as sql:

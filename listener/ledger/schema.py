@@ -5,7 +5,17 @@ A change here needs a migration beside it (`migrations/versions/`); a test compa
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import Boolean, Text, TypeDecorator
 
@@ -38,7 +48,10 @@ class Plain(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         if value is None:
             return None
-        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        value = value.replace("\0", "\ufffd")
+        if value.isascii():
+            return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 metadata = MetaData(
@@ -173,4 +186,40 @@ notes = Table(
     metadata,
     Column("key", Plain, primary_key=True),
     Column("value", Plain, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Plain, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("state", Plain, nullable=False),
+    Column("revision", Plain, nullable=False),
+    Column("scored", Boolean, nullable=False),
+    Column("author", Plain, nullable=False),
+    Column("published_at", Instant, nullable=False),
+    Column("fetched_at", Instant, nullable=False),
+    Column("written_at", Instant, nullable=False),
+    Column("error", Plain, nullable=False),
+    Column("body", Plain, nullable=False),
+    UniqueConstraint("number"),
+    Index(None, "state", "written_at", "number"),
+    Index(None, "author"),
+)
+"""`body` is the whole mention as JSON."""
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("kind", Plain, primary_key=True),
+    Column("value", Plain, primary_key=True),
+    Column("asked_at", Instant, nullable=False),
+)
+"""What the archive is still to forget. kind: as of `tombstones`."""
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Plain, primary_key=True),
+    Column("value", BigInteger, nullable=False),
 )

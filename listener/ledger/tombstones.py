@@ -1,11 +1,12 @@
 """What was erased and must not come back (`listener.ports.Tombstones`)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select
 
-from listener.ledger.engine import Database, chunks
+from listener.ledger.engine import Database, chunks, retried
 from listener.ledger.schema import tombstones
 
 
@@ -25,8 +26,11 @@ class SqlTombstones:
             for kind, value in values
             if value
         ]
-        if not rows:
-            return
+        if rows:
+            self._bury(rows)
+
+    @retried
+    def _bury(self, rows: Sequence[Mapping[str, Any]]) -> None:
         with self._db.write() as sql:
             sql.execute(self._db.insert_new(tombstones), rows)
 

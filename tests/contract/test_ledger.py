@@ -1,26 +1,29 @@
 """What every ledger promises (docstrings of `listener.ports`): opening, errors, times and texts, frontier, tombstones, notes."""
 
+import re
 import sqlite3
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
-from listener.errors import ConfigError, StoreError, StoreFull
+from listener.errors import ConfigError, StoreAway, StoreError, StoreFull
 from listener.incident import Act
 from listener.ledger import SqlLedger, open_ledger
 from listener.ports import Ledger, Page, SourceState
 from tests.contract.ledger_samples import MINUTE, NOON, times
 
 
-def test_a_new_ledger_is_only_for_its_owner(url: str) -> None:
-    ledger = open_ledger(url)
+def test_a_new_ledger_is_only_for_its_owner(file_url: str) -> None:
+    ledger = open_ledger(file_url)
     ledger.note("a", "b")
-    folder = Path(url.removeprefix("sqlite:///")).parent
+    folder = Path(file_url.removeprefix("sqlite:///")).parent
     modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
     ledger.close()
     assert modes["ledger.db"] == 0o600
@@ -48,6 +51,55 @@ def test_a_password_is_in_no_message() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_server_that_cannot_be_reached_is_away() -> None:
+    with pytest.raises(StoreAway, match=r"cannot be reached or is too busy .*Connection refused") as caught:
+        open_ledger("postgresql://lyhord@127.0.0.1:1/lyhord")
+    assert not caught.value.permanent
+
+
+@pytest.mark.parametrize("wrong", ["nobody:postgres@", "postgres:wrong@"])
+def test_a_server_that_does_not_want_us_is_an_error_that_stays(server_url: str, wrong: str) -> None:
+    url = re.sub(r"//.*@", f"//{wrong}", server_url)
+    with pytest.raises(StoreError, match=r"look at storage\.ledger") as caught:
+        open_ledger(url)
+    assert caught.value.permanent
+    assert not isinstance(caught.value, StoreAway)
+
+
+def test_a_connection_that_is_lost_is_away_and_the_next_call_works(server_url: str) -> None:
+    ledger = open_ledger(server_url)
+    ledger.note("a", "1")
+    with pytest.raises(StoreAway, match="cannot be reached or is too busy"), ledger._db.write() as sql:  # noqa: PT012
+        cut_off(server_url)
+        sql.execute(text("SELECT 1"))
+    cut_off(server_url)
+    ledger.note("a", "2")
+    cut_off(server_url)
+    assert ledger.noted("a") == "2"
+    ledger.close()
+
+
+def cut_off(url: str) -> None:
+    """What a restart of the server does to everybody who is connected."""
+    with psycopg.connect(url, autocommit=True, application_name="operator") as operator:
+        operator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lyhord' "
+            "AND datname = current_database()"
+        )
+
+
+def test_a_lock_that_is_not_given_up_on_the_server_passes(server_url: str) -> None:
+    ledger = open_ledger(f"{server_url}?options=-c%20lock_timeout%3D100ms")
+    ledger.note("a", "1")
+    with psycopg.connect(server_url) as other:
+        other.execute("LOCK notes")
+        with pytest.raises(StoreAway, match="lock timeout"):
+            ledger.note("a", "2")
+    ledger.note("a", "3")
+    assert ledger.noted("a") == "3"
+    ledger.close()
+
+
 def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.write_bytes(b"these are my holiday pictures " * 100)
@@ -56,17 +108,17 @@ def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"these are my holiday pictures")
 
 
-def test_a_damaged_file_is_refused(url: str) -> None:
-    ledger = open_ledger(url)
+def test_a_damaged_file_is_refused(file_url: str) -> None:
+    ledger = open_ledger(file_url)
     ledger.frontier.save([Page(source="s", url=f"https://x.example/{n}", role="list") for n in range(2000)])
     ledger.close()
-    path = Path(url.removeprefix("sqlite:///"))
+    path = Path(file_url.removeprefix("sqlite:///"))
     broken = bytearray(path.read_bytes())
     for start in range(len(broken) // 2, len(broken) - 4096, 4096):
         broken[start : start + 64] = b"\xff" * 64
     path.write_bytes(broken)
     with pytest.raises(StoreError):
-        open_ledger(url)
+        open_ledger(file_url)
 
 
 def test_opening_waits_for_another_that_is_just_creating_it(tmp_path: Path) -> None:
@@ -88,8 +140,8 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
         open_ledger(f"sqlite:///{tmp_path / 'file' / 'ledger.db'}")
 
 
-def test_a_full_disk_is_store_full_and_nothing_of_the_batch_is_stored(url: str) -> None:
-    ledger = open_ledger(url)
+def test_a_full_disk_is_store_full_and_nothing_of_the_batch_is_stored(file_url: str) -> None:
+    ledger = open_ledger(file_url)
     with ledger._db.read() as sql:
         used = sql.exec_driver_sql("PRAGMA page_count").scalar_one()
         sql.exec_driver_sql(f"PRAGMA max_page_count={used + 4}")
@@ -103,11 +155,11 @@ def test_a_full_disk_is_store_full_and_nothing_of_the_batch_is_stored(url: str) 
 
 
 def test_a_write_lock_that_is_not_given_up_is_an_error_that_passes(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    file_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("listener.ledger.engine.BUSY_TIMEOUT", 0.05)
-    ledger = open_ledger(url)
-    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    ledger = open_ledger(file_url)
+    other = sqlite3.connect(file_url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="locked") as caught:
         ledger.note("a", "b")

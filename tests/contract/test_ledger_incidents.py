@@ -1,7 +1,6 @@
 """What every ledger promises of incidents and their messages (`listener.ports.Incidents`, `Outbox`)."""
 
 import os
-import sqlite3
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,11 +14,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from sqlalchemy import update
 
 from listener.errors import StoreError
 from listener.incident import Act, Evidence, Incident, Level, Part, Quote, State
 from listener.ledger import SqlLedger, open_ledger
 from listener.ledger.codec import decode, digest, encode
+from listener.ledger.schema import incidents as incidents_table
 from listener.mention import Signal
 from listener.ports import Delivery, Ledger
 from tests.contract.ledger_samples import HOUR, MINUTE, NOON, make_incident, queue, take, times, touch
@@ -120,9 +121,8 @@ OLD = """{"id": "i1", "rule": "r1", "brand": "b", "state": "open", "began_at": "
 def test_what_an_older_version_wrote_is_read_and_can_be_replaced(url: str) -> None:
     ledger = open_ledger(url)
     ledger.incidents.save(make_incident(), was=None, now=NOON, channels=[])
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as other:
-        other.execute("UPDATE incidents SET body = ?, digest = ?", (OLD, digest(OLD)))
-    other.close()
+    with ledger._db.write() as sql:
+        sql.execute(update(incidents_table).values(body=OLD, digest=digest(OLD)))
     old = ledger.incidents.get("i1")
     assert old is not None
     assert old.evidence.channels == (
@@ -140,9 +140,8 @@ def test_what_an_older_version_wrote_is_read_and_can_be_replaced(url: str) -> No
 def test_an_incident_that_cannot_be_read_is_a_store_error_that_names_it(url: str) -> None:
     ledger = open_ledger(url)
     ledger.incidents.save(make_incident(), was=None, now=NOON, channels=[])
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as other:
-        other.execute("UPDATE incidents SET body = '{}'")
-    other.close()
+    with ledger._db.write() as sql:
+        sql.execute(update(incidents_table).values(body="{}"))
     with pytest.raises(StoreError, match="incident i1: cannot be read"):
         ledger.incidents.get("i1")
     ledger.close()

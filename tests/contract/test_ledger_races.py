@@ -2,13 +2,18 @@
 
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from listener.incident import Act
+from listener.ledger import open_ledger
+from listener.ledger.engine import retried
+from listener.ledger.schema import deliveries, runs, tombstones
 from listener.ports import Ledger, Tally
-from tests.contract.ledger_samples import HOUR, MINUTE, NOON, at_once, make_incident, plan
+from tests.contract.ledger_samples import HOUR, MINUTE, NOON, at_once, make_incident, plan, queue
 
 
 @pytest.mark.parametrize("again", range(5))
@@ -90,5 +95,41 @@ def test_processes_that_open_a_new_ledger_at_once_share_the_work(url: str) -> No
     assert [(racer.returncode, errors) for racer, (_, errors) in zip(racers, said, strict=True)] == [
         (0, "")
     ] * 3
-    lines = sorted(line for out, _ in said for line in out.splitlines())
-    assert lines == sorted([f"planned {n}" for n in range(25)] + [f"claimed {n}" for n in range(1, 26)])
+    lines = [line.split() for out, _ in said for line in out.splitlines()]
+    assert sorted(int(n) for word, n in lines if word == "planned") == list(range(25))
+    claimed = [run_id for word, run_id in lines if word == "claimed"]
+    assert (len(claimed), len(set(claimed))) == (25, 25), "each once; the ids may have gaps"
+
+
+def test_a_sweep_passes_over_what_another_is_just_claiming(server_url: str) -> None:
+    """Its rows are locked; to wait for them would win nothing."""
+    ledger = open_ledger(server_url)
+    run_ids = [plan(ledger, source=f"s{n}") for n in range(3)]
+    queue(ledger, "C1", "C2")
+    with ledger._db.write() as sql:
+        sql.execute(update(runs).where(runs.c.id == run_ids[0]).values(owner="other"))
+        sql.execute(update(deliveries).where(deliveries.c.channel == "C1").values(owner="other"))
+        assert [run.id for run in ledger.runs.waiting(NOON, limit=2)] == run_ids[1:]
+        assert [delivery.channel for delivery in ledger.outbox.due(NOON)] == ["C2"]
+    assert [run.id for run in ledger.runs.waiting(NOON)] == run_ids
+    ledger.close()
+
+
+def test_transactions_that_lock_crosswise_are_done_all_the_same(server_url: str) -> None:
+    ledger = open_ledger(server_url)
+    ledger.tombstones.bury(ids=["a", "b"], reason="", now=NOON)
+    gate = threading.Barrier(2)
+    tries = []
+
+    @retried
+    def cross(number: int) -> None:
+        tries.append(number)
+        with ledger._db.write() as sql:
+            for n, value in enumerate("ab" if number else "ba"):
+                sql.execute(update(tombstones).where(tombstones.c.value == value).values(reason=str(number)))
+                if n == 0 and len(tries) <= 2:
+                    gate.wait(10)
+
+    at_once(2, cross)
+    assert len(tries) == 3, "one was given up by the server, and came again"
+    ledger.close()
