@@ -8,11 +8,13 @@ Mentions are generated (seeded): 10–45 words by Zipf's law, one in twenty a ne
 import argparse
 import json
 import random
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
@@ -133,11 +135,56 @@ def measure(number: int, folder: Path) -> dict[str, float]:
             ),
             times=3,
         )
+    result |= measure_weeks(archive, folder / "archive.db", mentions)
     day = Where(brand="fjelltele", start=end - timedelta(days=1))
     result["themes of 1 day, ms"] = median_ms(lambda: archive.breakdown(day, Dimension.THEME))
     result["erase one, ms"] = round(seconds(lambda: archive.erase([mentions[number // 2].id])) * 1000, 1)
     archive.close()
     return result
+
+
+def measure_weeks(archive: Archive, path: Path, mentions: list[Mention]) -> dict[str, float]:
+    """Voices per hour of all brands over eight weeks: when none is kept, when all are, and after each of some batches that came
+    in between; and the newest 50."""
+    end, hour = START + timedelta(days=60), timedelta(hours=1)
+
+    def weeks() -> object:
+        start = end - timedelta(weeks=8)
+        return archive.counts(Where(), list(Signal), start=start, end=end, bucket=hour)
+
+    def forget() -> None:
+        with sqlite3.connect(path) as connection:
+            connection.execute("DELETE FROM hourly")
+        connection.close()
+
+    def edit() -> None:
+        edited = mentions[-BATCH:]
+        archive.add([replace(mention, text=f"{mention.text} {random.random()}") for mention in edited])
+
+    name = "counts_all_brands_hourly_8_weeks"
+    return {
+        **percentiles(f"{name}, cold", weeks, times=20, before=forget),
+        **percentiles(f"{name}, warm", weeks, times=200),
+        **percentiles(f"{name}, after adding", weeks, times=20, before=edit),
+        **percentiles("search newest 50", lambda: archive.search(Where()), times=200),
+        **percentiles(
+            "search newest 50 of a word",
+            lambda: archive.search(Where(brand="fjelltele", query=parse("ord3"))),
+            times=200,
+        ),
+    }
+
+
+def percentiles(
+    name: str, work: Callable[[], object], *, times: int, before: Callable[[], object] = lambda: None
+) -> dict[str, float]:
+    """Milliseconds. `before` each time, and not measured."""
+    taken = []
+    for _ in range(times):
+        before()
+        taken.append(seconds(work) * 1000)
+    at = statistics.quantiles(taken, n=20)
+    return {f"{name}, p50 ms": round(at[9], 2), f"{name}, p95 ms": round(at[18], 2)}
 
 
 def main() -> None:
@@ -152,7 +199,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = measure(asked.mentions, Path(folder))
     for name, value in result.items():
-        sys.stdout.write(f"{name:32} {value:>12,}\n")
+        sys.stdout.write(f"{name:56} {value:>12,}\n")
     if asked.json:
         sys.stdout.write(json.dumps(result) + "\n")
 

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from listener.archive import hourly
 from listener.archive.clustering import (
     Candidate,
     Original,
@@ -63,6 +64,8 @@ def add(connection: sqlite3.Connection, mentions: Sequence[Mention]) -> Added:
         _replace(connection, mention, held[mention.id])
     save_scores(connection, {m.id: (m.revision, m.score) for m in edited if m.score})
     _insert(connection, sorted(new, key=lambda mention: (mention.published_at, mention.id)))
+    hourly.forget(connection, (micros(mention.published_at) for mention in new))
+    hourly.forget(connection, (held[mention.id].place.published_at for mention in edited))
     changed = {mention.id for mention in edited}
     return Added(
         new=tuple(mention.id for mention in new),
@@ -84,6 +87,11 @@ def save_scores(connection: sqlite3.Connection, scores: Mapping[str, tuple[str, 
         _REPLACE_SCORE,
         [(*score_row(score), mention_id, revision) for mention_id, (revision, score) in scores.items()],
     )
+    published = connection.execute(
+        "SELECT published_at FROM mention WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(scores)),),
+    )
+    hourly.forget(connection, [at for (at,) in published])
     return max(saved, 0)
 
 

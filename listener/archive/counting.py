@@ -75,9 +75,7 @@ def counts_by(
         return counted
     chosen, by = select_where(_within(where, start, end)), _BY[dimension]
     number = f"(m.published_at - {micros(start)}) / {bucket // MICROSECOND}"
-    voices = ", ".join(
-        _voices(f"m.flags & {FLAGS[signal]}" if signal in FLAGS else "1") for signal in signals
-    )
+    voices = ", ".join(voices_of(signal) for signal in signals)
     query = chosen.select(f"{by.value}, {number}, {voices}", "GROUP BY 1, 2", joined=by.joined)
     for value, at, *row in connection.execute(query, chosen.params):
         if value not in counted and any(row):
@@ -107,6 +105,11 @@ def known_authors(connection: sqlite3.Connection, where: Where, authors: Iterabl
         chosen.select("DISTINCT m.author", ending), chosen.params | {"authors": json.dumps(asked)}
     )
     return frozenset(author for (author,) in rows)
+
+
+def voices_of(signal: Signal) -> str:
+    """How many voices carry the signal, in SQL."""
+    return _voices(f"m.flags & {FLAGS[signal]}" if signal in FLAGS else "1")
 
 
 def _within(where: Where, start: datetime, end: datetime) -> Where:

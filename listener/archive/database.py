@@ -7,7 +7,7 @@ a time, the others wait up to 10 s). Do not carry an open archive across a fork,
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -76,6 +76,18 @@ class Database:
                 connection.execute("COMMIT")
             finally:
                 _rollback(connection)
+
+    def keep(
+        self, connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[object, ...]]
+    ) -> None:
+        """At the end of `reading`: write what follows from what was read, if nobody has written since or does now. Otherwise, or
+        when there is no room, nothing happens."""
+        try:
+            # A transaction that has read may only write while that is the newest there is, and waits for no other writer.
+            connection.executemany(statement, rows)
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError:
+            _rollback(connection)
 
     def truncate_log(self) -> None:
         """Move everything from the write-ahead log to the file and empty the log, waiting for readers."""

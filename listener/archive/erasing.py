@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from listener.archive import hourly
 from listener.archive.adding import remove_brands
 from listener.archive.clustering import Original, add_bands, remove_bands, stored_bands
 from listener.archive.database import Database
@@ -35,8 +36,8 @@ def erase(connection: sqlite3.Connection, mention_ids: Iterable[str]) -> int:
     originals = [its.place for its in doomed if its.is_original]
     remove_bands(connection, [(place, stored_bands(connection, place.key)) for place in originals])
     _delete(connection, [its.place for its in doomed])
-    for place in originals:
-        _promote_copy(connection, place.key)
+    heirs = [heir for place in originals if (heir := _promote_copy(connection, place.key))]
+    hourly.forget(connection, (place.published_at for place in (*(its.place for its in doomed), *heirs)))
     connection.execute("INSERT OR IGNORE INTO pending VALUES ('purge')")
     return len(doomed)
 
@@ -78,7 +79,8 @@ def _delete(connection: sqlite3.Connection, places: Sequence[Original]) -> None:
     connection.executemany("DELETE FROM body WHERE stored = ?", [(place.stored,) for place in places])
 
 
-def _promote_copy(connection: sqlite3.Connection, erased: int) -> None:
+def _promote_copy(connection: sqlite3.Connection, erased: int) -> Original | None:
+    """The copy that is the original now, if there is any."""
     row = connection.execute(
         """
         SELECT stored, key, published_at FROM mention
@@ -87,9 +89,10 @@ def _promote_copy(connection: sqlite3.Connection, erased: int) -> None:
         (erased,),
     ).fetchone()
     if row is None:
-        return
+        return None
     heir = Original(*row)
     connection.execute(
         "UPDATE mention SET cluster = ? WHERE cluster = ? AND cluster <> key", (heir.key, erased)
     )
     add_bands(connection, [(heir, stored_bands(connection, heir.key))])
+    return heir

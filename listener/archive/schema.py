@@ -3,7 +3,7 @@
 `mention` is narrow, so that counting reads little; `body` holds what is only shown. The key of a mention is the second of
 its publication and a slot within it (`listener.archive.rows.first_key`): the newest are found, and spans of time counted, in
 the order of the key, and the full text index gives its hits in that order, too. `body.stored` numbers mentions in the order
-of storing.
+of storing. `hourly` only repeats what can be counted.
 """
 
 APPLICATION_ID = 0x4C796872  # "Lyhr": marks the file as ours
@@ -70,5 +70,20 @@ _VERSION_1 = (
     "CREATE TABLE pending (what TEXT PRIMARY KEY) WITHOUT ROWID",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+_VERSION_2 = (
+    # Voices of an hour (hours since 1970) of a brand ('': of all), exact or absent: listener.archive.hourly.
+    """
+    CREATE TABLE hourly (
+        hour INTEGER NOT NULL,
+        brand TEXT NOT NULL,
+        volume INTEGER NOT NULL,
+        anxiety INTEGER NOT NULL,
+        complaints INTEGER NOT NULL,
+        negative INTEGER NOT NULL,
+        PRIMARY KEY (hour, brand)
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 """MIGRATIONS[n]: the statements that lead from version n to n + 1."""

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from listener.archive import adding, counting, erasing
+from listener.archive import adding, counting, erasing, hourly
 from listener.archive.database import Database
 from listener.archive.rows import SELECT_MENTIONS, key_floor, micros, to_mention
 from listener.archive.selection import key_above, select_where
+from listener.incident import Incident
 from listener.mention import Mention, Score, Signal
-from listener.ports import Added, Dimension, Where
+from listener.ports import Added, Away, Dimension, SourceReading, Where
 
 SEARCH_SECONDS = 2.0
 COUNT_SECONDS = 20.0
@@ -76,7 +77,12 @@ class SqliteArchive:
     ) -> Mapping[Signal, list[int]]:
         """Also raises ValueError when [start, end) is not a whole number of buckets."""
         with self._database.reading(seconds=COUNT_SECONDS) as connection:
-            return counting.counts(connection, where, signals, start=start, end=end, bucket=bucket)
+            if not hourly.answers(where, start=start, end=end, bucket=bucket):
+                return counting.counts(connection, where, signals, start=start, end=end, bucket=bucket)
+            counted, rows = hourly.counts(connection, where, signals, start=start, end=end)
+            if rows:
+                self._database.keep(connection, hourly.KEEP, rows)
+            return counted
 
     def counts_by(
         self,
@@ -145,6 +151,16 @@ class SqliteArchive:
         with self._database.reading() as connection:
             number: int = connection.execute("SELECT count(*) FROM mention").fetchone()[0]
             return number
+
+    def away(self) -> Away | None:
+        """A file is never away."""
+        return None
+
+    def settle(self, limit: int = 1_000) -> int:
+        return 0
+
+    def publish(self, incidents: Sequence[Incident], readings: Sequence[SourceReading]) -> None:
+        """Nobody explores a file with other tools."""
 
     def close(self) -> None:
         self._database.close()
