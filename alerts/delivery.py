@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from alerts.message import Message
+from listener import metrics
 from listener.errors import AmbiguousDelivery, NotifyError
 from listener.incident import Incident
 from listener.ports import Delivery, Incidents, Outbox
@@ -152,8 +153,18 @@ class _Sender:
         if claimed is None:
             return False
         until = began + (lease * 0.75).total_seconds()
-        self._outbox.save(self._after(row, claimed, doubtful=doubtful, until=until), owner=self._owner)
+        after = self._after(row, claimed, doubtful=doubtful, until=until)
+        if after.shown and not row.shown:
+            self._tell_latency(row, claimed)
+        self._outbox.save(after, owner=self._owner)
         return True
+
+    def _tell_latency(self, row: Delivery, claimed: Delivery) -> None:
+        """From the queueing, which is the noticing (`Incidents.save`), or the first try when it was not the first. Not from the
+        incident's `opened_at`: outside the rule's hours an incident is noticed and not told."""
+        queued = claimed.first_try_at if row.attempts else row.next_at
+        if queued is not None:
+            metrics.ALERT_LATENCY.observe((self._clock() - queued).total_seconds())
 
     def _after(self, row: Delivery, claimed: Delivery, *, doubtful: bool, until: float) -> Delivery:
         """The delivery after this try, to be saved."""
@@ -182,6 +193,7 @@ class _Sender:
         except NotifyError as e:
             return replace(self._refused(claimed, e), state="unsure")
         if found:
+            metrics.MESSAGES.add("adopted")
             _delete(self._notifier, claimed.channel, found[1:])
             return self._edit(replace(claimed, ts=found[0]), message)
         if row.error != LOOKED_ONCE or time.monotonic() > until:
@@ -195,9 +207,11 @@ class _Sender:
         try:
             ts = self._notifier.post(claimed.channel, message, key)
         except AmbiguousDelivery:
+            metrics.MESSAGES.add("unclear")
             return replace(claimed, state="sending", error=UNCLEAR)  # keeps the lease
         except NotifyError as e:
             return self._refused(claimed, e)
+        metrics.MESSAGES.add("posted")
         return self._done(replace(claimed, ts=ts))
 
     def _edit(self, claimed: Delivery, message: Message) -> Delivery:
@@ -208,6 +222,7 @@ class _Sender:
             return replace(claimed, ts="", state="new", next_at=self._clock(), error=DELETED)
         except NotifyError as e:
             return self._refused(claimed, e)
+        metrics.MESSAGES.add("edited")
         return self._done(claimed)
 
     def _done(self, claimed: Delivery) -> Delivery:
@@ -218,6 +233,8 @@ class _Sender:
         """Not accepted: later, or when somebody has mended it."""
         now, timing = self._clock(), self._timing
         state = "failed" if error.permanent else "sent" if claimed.ts else "new"
+        limited = error.retry_after is not None
+        metrics.MESSAGES.add("limited" if limited else "failed" if error.permanent else "refused")
         if error.retry_after is not None:
             next_at = now + timedelta(seconds=error.retry_after)
             self._limited[claimed.channel] = next_at
@@ -239,6 +256,7 @@ def _delete(notifier: Notifier, channel: str, copies: list[str]) -> int:
             log.warning("a copy in %s could not be deleted: %s", channel, e)
             continue
         deleted += 1
+    metrics.DUPLICATES_REMOVED.add(by=deleted)
     if deleted:
         log.warning("deleted %d copies of a message in %s", deleted, channel)
     return deleted

@@ -32,41 +32,56 @@ Heard = Mapping[str, tuple[bool, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Voices:
-    """What the archive says of a window and of the weeks before it, about one signal. `now`, `usual`: voices by
-    value of each dimension, in the window and in the weeks before; `mentions`: all of the window's; `before`: a
-    sample from before it; `known`: authors of the window who were heard in the weeks before; `hour_before`:
-    voices in the hour before the window."""
+class Earlier:
+    """What the archive says of the weeks before a window. `usual`: voices by value of each dimension; `mentions`: a sample;
+    `authors`: those of the window who were heard then."""
 
-    now: Mapping[Dimension, Mapping[str, int]]
     usual: Mapping[Dimension, Mapping[str, int]]
     mentions: Sequence[Mention]
-    before: Sequence[Mention]
-    known: frozenset[str]
+    authors: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voices:
+    """What the archive says of a window, about one signal. `now`: voices by value of each dimension; `mentions`: all of the
+    window's; `hour_before`: voices in the hour before it; `earlier`: None while the archive cannot be asked about the weeks
+    before."""
+
+    now: Mapping[Dimension, Mapping[str, int]]
+    mentions: Sequence[Mention]
     hour_before: int
+    earlier: Earlier | None
 
 
 def gather(
     voices: Voices, signal: Signal, *, expected: float, heard: Heard, own_words: frozenset[str]
 ) -> Evidence:
     """The evidence of an incident led by `signal`, of which `expected` voices are usual in the window;
-    `own_words` (the brand's name) tell nothing and are left out."""
-    whole = sum(voices.usual[Dimension.CHANNEL].values())
+    `own_words` (the brand's name) tell nothing and are left out. What would be compared with weeks that are not known is left
+    out, too."""
+    earlier = voices.earlier
 
     def parts(dimension: Dimension) -> tuple[Part, ...]:
-        return split(voices.now[dimension], voices.usual[dimension], whole=whole, expected=expected)
+        if earlier is None:
+            return unsplit(voices.now[dimension])
+        whole = sum(earlier.usual[Dimension.CHANNEL].values())
+        return split(voices.now[dimension], earlier.usual[dimension], whole=whole, expected=expected)
 
     return Evidence(
         channels=parts(Dimension.CHANNEL),
         languages=parts(Dimension.LANGUAGE),
         themes=parts(Dimension.THEME),
         places=parts(Dimension.SOURCE),
-        words=telling_words([m.text for m in voices.mentions], [m.text for m in voices.before], own_words),
+        words=telling_words(
+            [m.text for m in voices.mentions],
+            [m.text for m in earlier.mentions] if earlier else [],
+            own_words,
+        ),
         quotes=choose_quotes(voices.mentions, signal),
         heard=sum(is_heard for is_heard, _ in heard.values()),
         sources=len(heard),
         unheard={source: why for source, (is_heard, why) in heard.items() if not is_heard},
-        new_voices=len({m.author for m in voices.mentions if m.author} - voices.known),
+        new_voices=len({m.author for m in voices.mentions if m.author} - earlier.authors) if earlier else 0,
         hour_before=voices.hour_before,
     )
 
@@ -87,6 +102,12 @@ def split(
         for value, count in now.items()
     ]
     return tuple(sorted(found, key=lambda part: (-part.excess, -part.observed, part.value)))
+
+
+def unsplit(now: Mapping[str, int]) -> tuple[Part, ...]:
+    """The values that are heard now where nobody knows what is usual; the most voices first."""
+    found = [Part(value=value, observed=count, expected=None) for value, count in now.items()]
+    return tuple(sorted(found, key=lambda part: (-part.observed, part.value)))
 
 
 def choose_quotes(mentions: Sequence[Mention], signal: Signal) -> tuple[Quote, ...]:

@@ -27,6 +27,7 @@ from alerts.detection.calibration import threshold
 from alerts.detection.detector import Detector, Reading
 from alerts.detection.series import hour_of_week
 from listener.config import Brand, Config, Rule
+from listener.errors import StoreAway
 from listener.mention import CHANNELS, LANGUAGES, THEMES, Signal
 from listener.ports import Archive, Dimension, Where
 from listener.query import parse
@@ -127,7 +128,8 @@ class Follower:
 
     def advance(self, to: datetime) -> None:
         """Follow on up to `to`. When that is no whole number of buckets the newest is judged as a part of one, and this follower
-        must not go further: save it before. Raises StoreError."""
+        must not go further: save it before. Raises StoreError; StoreAway where the archive cannot tell all of what comes next:
+        then nothing was learnt from it."""
         while self.at < to:
             end = min(self.at + _CHUNK, self.at + (to - self.at) // BUCKET * BUCKET)
             length = BUCKET if end > self.at else to - self.at
@@ -157,6 +159,7 @@ class Follower:
 
     def _read(self, start: datetime, end: datetime, bucket: timedelta) -> tuple[Floats, Floats]:
         """(counts, shape (buckets, series); volume, shape (buckets,))."""
+        self._require_known(start)
         signals = tuple(dict.fromkeys((*self._rule.signals, Signal.VOLUME)))
         asked = [Signal(signal) for signal in signals]
         whole = self._archive.counts(self._where, asked, start=start, end=end, bucket=bucket)
@@ -172,7 +175,18 @@ class Follower:
             of_value = parts[key.dimension].get(key.value) if key.dimension else whole
             if of_value is not None:
                 counts[:, place] = of_value[key.signal]
+        self._require_known(start)  # the server may have gone away in between
         return counts, np.array(whole[Signal.VOLUME], dtype=np.float64)
+
+    def _require_known(self, start: datetime) -> None:
+        """Voices that cannot be asked for would be learnt as silence."""
+        away = self._archive.away()
+        if away is not None and start < away.known_from:
+            raise StoreAway(
+                f"rule {self._rule.id}: what was learnt ends at {self.at:%Y-%m-%d %H:%M %Z}, and while the archive is away only "
+                f"what came since {away.known_from:%Y-%m-%d %H:%M %Z} is known; it is judged again when the archive is back"
+                f" ({away.why})"
+            )
 
     # ---------------------------------------------------------------------------------------- asking
 

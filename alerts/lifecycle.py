@@ -84,8 +84,12 @@ def advance(was: Incident | None, seen: Seen, now: datetime) -> Incident | None:
 
 
 def is_news(was: Incident | None, now: Incident) -> bool:
-    """Must the message be brought up to date? False when only `spiked_at` or the peak moved."""
-    return was is None or now != replace(was, spiked_at=now.spiked_at, peak=now.peak, peak_at=now.peak_at)
+    """Must the message be brought up to date? False when only `spiked_at` or the peak moved, or the archive's server went away or
+    came back: people are told of that with what they are told anyway."""
+    if was is None:
+        return True
+    evidence = replace(was.evidence, search_away_since=now.evidence.search_away_since)
+    return now != replace(was, spiked_at=now.spiked_at, peak=now.peak, peak_at=now.peak_at, evidence=evidence)
 
 
 def after_act(
@@ -225,7 +229,7 @@ def _state(was: Incident, lead: Level, seen: Seen, *, calm: bool, now: datetime)
 
 
 def _evidence(was: Incident, seen: Seen, state: State) -> Evidence:
-    """Fresh while the voices are high; afterwards what was said at the height, and who is heard now."""
+    """Fresh while the voices are high; afterwards what was said at the height, and who is heard and what is away now."""
     if state in (State.OPEN, State.GROWING):
         return seen.evidence
     return replace(
@@ -234,6 +238,7 @@ def _evidence(was: Incident, seen: Seen, state: State) -> Evidence:
         heard=seen.evidence.heard,
         sources=seen.evidence.sources,
         unheard=seen.evidence.unheard,
+        search_away_since=seen.evidence.search_away_since,
     )
 
 

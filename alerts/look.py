@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.calendar import causes
 from alerts.detection.detector import HOUR
-from alerts.evidence import Heard, Voices, gather
+from alerts.evidence import Earlier, Heard, Voices, gather
 from alerts.follow import USUAL_SOURCES, Alarm, Follower
 from alerts.lifecycle import STEP, Seen
 from alerts.tail import quantile
@@ -16,7 +16,7 @@ from alerts.times import floor
 from listener.config import Brand, Config, Rule
 from listener.incident import Evidence, Incident, Level, State
 from listener.mention import Signal
-from listener.ports import Archive, Dimension, Where
+from listener.ports import Archive, Away, Dimension, Where
 from listener.query import parse
 from listener.text import tokenise
 
@@ -52,7 +52,17 @@ class Look:
         self._where = Where(brand=brand.id, query=parse(rule.filter) if rule.filter else None)
 
     def at(self, now: datetime, *, was: Incident | None, heard: Heard) -> Seen:
-        """Everything that is seen at `now`."""
+        """Everything that is seen at `now`; while the archive's server is away, what can be known without it. Raises
+        StoreError."""
+        away = self._archive.away()
+        seen = self._seen(now, was, heard, away)
+        if away is None and (away := self._archive.away()) is not None:
+            return self._seen(
+                now, was, heard, away
+            )  # it went away while it was asked: some answers were of two days only
+        return seen
+
+    def _seen(self, now: datetime, was: Incident | None, heard: Heard, away: Away | None) -> Seen:
         alarms = self._follower.alarms()
         alarming = {alarm.key.signal for alarm in alarms if alarm.alarm}
         ranked = _ranked(self._signals, alarms)
@@ -76,11 +86,12 @@ class Look:
                 expected=window.levels[shown].expected,
                 since=was.began_at if was is not None and lives else window.start,
                 heard=heard,
+                away=away,
             )
             if spiking or lives
             else NOTHING,
-            missing=self._missing(now, heard),
-            gone=self._gone(was) if lives else frozenset(),
+            missing=self._missing(now, heard, away),
+            gone=self._gone(was) if lives and away is None else frozenset(),
             known_cause=self._known_cause(window.start, now),
             coverage=self._follower.coverage(
                 [source for source, (is_heard, _) in heard.items() if not is_heard]
@@ -145,41 +156,55 @@ class Look:
         )
 
     def _evidence(
-        self, window: Window, leading: Signal, *, expected: float, since: datetime, heard: Heard
+        self,
+        window: Window,
+        leading: Signal,
+        *,
+        expected: float,
+        since: datetime,
+        heard: Heard,
+        away: Away | None,
     ) -> Evidence:
         """`expected`: voices of the leading signal that are usual in the window; `since`: when the episode
         began, as far as is known."""
         own_words = frozenset(tokenise(self._brand.name).words)
-        voices = self._voices(window, leading, since)
-        return gather(voices, leading, expected=expected, heard=heard, own_words=own_words)
+        voices = self._voices(window, leading, since, away)
+        found = gather(voices, leading, expected=expected, heard=heard, own_words=own_words)
+        return replace(found, search_away_since=away.since if away else None)
 
-    def _voices(self, window: Window, signal: Signal, since: datetime) -> Voices:
+    def _voices(self, window: Window, signal: Signal, since: datetime, away: Away | None) -> Voices:
         """What is usual is read from before the episode, and at least an hour before the window: it may have
         begun earlier than is known."""
-        calm = min(since, window.start - HOUR)
-        of_signal = replace(self._where, signal=signal)
-        now = replace(of_signal, start=window.start, end=window.start + window.length)
-        usual = replace(of_signal, start=calm - USUAL_SOURCES, end=calm)
-        earlier = replace(usual, start=calm - COMPARED_WORDS, originals=True)
+        now = replace(self._where, signal=signal, start=window.start, end=window.start + window.length)
         mentions = self._archive.search(replace(now, originals=True), limit=_EVERYONE)
-        of_brand = Where(brand=self._brand.id, start=usual.start, end=usual.end)
         before = self._archive.counts(
             self._where, (signal,), start=window.start - HOUR, end=window.start, bucket=HOUR
         )
+        calm = min(since, window.start - HOUR)
         return Voices(
             now={dimension: self._archive.breakdown(now, dimension) for dimension in Dimension},
-            usual={dimension: self._archive.breakdown(usual, dimension) for dimension in Dimension},
             mentions=mentions,
-            before=self._archive.search(earlier, limit=_SAMPLE),
-            known=self._archive.known_authors(of_brand, {mention.author for mention in mentions}),
             hour_before=before[signal][0],
+            earlier=None if away else self._earlier(signal, calm, {mention.author for mention in mentions}),
         )
 
-    def _missing(self, now: datetime, heard: Heard) -> frozenset[str]:
-        """Sources that said something of the brand in the last four weeks and are not heard."""
+    def _earlier(self, signal: Signal, end: datetime, authors: set[str]) -> Earlier:
+        """Of the weeks before `end`."""
+        usual = replace(self._where, signal=signal, start=end - USUAL_SOURCES, end=end)
+        sampled = replace(usual, start=end - COMPARED_WORDS, originals=True)
+        of_brand = Where(brand=self._brand.id, start=usual.start, end=end)
+        return Earlier(
+            usual={dimension: self._archive.breakdown(usual, dimension) for dimension in Dimension},
+            mentions=self._archive.search(sampled, limit=_SAMPLE),
+            authors=self._archive.known_authors(of_brand, authors),
+        )
+
+    def _missing(self, now: datetime, heard: Heard, away: Away | None) -> frozenset[str]:
+        """Sources that said something of the brand in the last four weeks and are not heard; while nobody can tell, each that is
+        not heard."""
         silent = [source for source, (is_heard, _) in heard.items() if not is_heard]
-        if not silent:
-            return frozenset()
+        if not silent or away:
+            return frozenset(silent)
         usual = self._archive.breakdown(
             replace(self._where, start=now - USUAL_SOURCES, end=now), Dimension.SOURCE
         )

@@ -147,6 +147,7 @@ def build(
         _where(incident, teller),
         *(_quote(said, teller) for said in incident.evidence.quotes),
         _heard(incident, teller),
+        _search_away(incident, teller),
         _handled(incident, teller),
         _links(links, teller),
     ]
@@ -371,6 +372,14 @@ def _heard(incident: Incident, teller: Teller) -> Paragraph:
     if evidence.unheard and incident.state is State.FALLING and _settled(incident):
         said.append(say.not_over_yet)
     return Paragraph("status", (Span(" ".join(said)),))
+
+
+def _search_away(incident: Incident, teller: Teller) -> Paragraph:
+    """Not of an incident that is over: nobody brings its message up to date when the search is back."""
+    since = incident.evidence.search_away_since
+    if since is None or incident.state is State.OVER:
+        return Paragraph("status", ())
+    return Paragraph("status", (Span(teller.say.search_away.format(time=teller.time(since))),))
 
 
 def _unheard(sources: Mapping[str, str], teller: Teller) -> str:

@@ -46,6 +46,7 @@ def desk(runtime: Runtime, token: str) -> Desk:
         parse=partial(stages.search_query, runtime),
         gaps=lambda start, end: _gaps(runtime, start, end),
         acts=_Acts(runtime),
+        away=runtime.archive.away,
     )
 
 

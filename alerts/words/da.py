@@ -57,6 +57,7 @@ DA = Words(
     heard_all="Alle {sources} kilder kan høres.",
     heard_some="Kilder, der kan høres: {heard} af {sources} ({unheard}).",
     coverage="Kun kilder med {share}\u00a0% af de sædvanlige stemmer kan høres.",
+    search_away="Søgningen har været nede siden {time}: citater og sammenligninger gælder kun de seneste to døgn.",
     nobody_yet="Ingen har taget sig af det endnu.",
     taken="{who} tog sig af det {time}.",
     snoozed="Sat på pause til {time}.",

@@ -57,6 +57,7 @@ EN = Words(
     heard_all="All {sources} sources are heard.",
     heard_some="Sources heard: {heard} of {sources} ({unheard}).",
     coverage="Only sources with {share}% of the usual voices are heard.",
+    search_away="Search has been down since {time}: quotes and comparisons cover the last two days only.",
     nobody_yet="Nobody has taken it yet.",
     taken="{who} took it at {time}.",
     snoozed="Snoozed until {time}.",

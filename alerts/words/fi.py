@@ -62,6 +62,7 @@ FI = Words(
     heard_all="Kaikki lähteet ({sources}) kuuluvat.",
     heard_some="Kuuluvat lähteet: {heard}/{sources} ({unheard}).",
     coverage="Kuuluvista lähteistä tulee tavallisesti vain {share}\u00a0% äänistä.",
+    search_away="Haku ei toimi (katkos alkoi {time}): lainaukset ja vertailut koskevat vain kahta viime vuorokautta.",
     nobody_yet="Kukaan ei ole vielä ottanut tätä hoitaakseen.",
     taken="{who} otti tämän hoitaakseen {time}.",
     snoozed="Keskeytetty, jatkuu {time}.",

@@ -57,6 +57,7 @@ NB = Words(
     heard_all="Alle {sources} kildene høres.",
     heard_some="Kilder som høres: {heard} av {sources} ({unheard}).",
     coverage="Bare kilder med {share}\u00a0% av de vanlige stemmene høres.",
+    search_away="Søket har vært nede siden {time}: sitater og sammenligninger gjelder bare de siste to døgnene.",
     nobody_yet="Ingen har tatt tak i det ennå.",
     taken="{who} tok tak i det {time}.",
     snoozed="Satt på pause til {time}.",

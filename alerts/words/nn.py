@@ -57,6 +57,7 @@ NN = Words(
     heard_all="Alle {sources} kjeldene blir høyrde.",
     heard_some="Kjelder som blir høyrde: {heard} av {sources} ({unheard}).",
     coverage="Berre kjelder med {share}\u00a0% av dei vanlege røystene blir høyrde.",
+    search_away="Søket har vore nede sidan {time}: sitat og samanlikningar gjeld berre dei siste to døgna.",
     nobody_yet="Ingen har teke tak i det enno.",
     taken="{who} tok tak i det {time}.",
     snoozed="Sett på pause til {time}.",

@@ -57,6 +57,7 @@ SV = Words(
     heard_all="Alla {sources} källor hörs.",
     heard_some="Hörda källor: {heard} av {sources} ({unheard}).",
     coverage="Bara källor med {share}\u00a0% av de vanliga rösterna hörs.",
+    search_away="Sökningen är nere sedan {time}: citat och jämförelser gäller bara de senaste två dygnen.",
     nobody_yet="Ingen har tagit hand om det än.",
     taken="{who} tog hand om det {time}.",
     snoozed="Pausat till {time}.",

@@ -48,6 +48,8 @@ class Words:
     heard_all: str
     heard_some: str
     coverage: str
+    search_away: str
+    """The two days are `Away.known_from`."""
     nobody_yet: str
     taken: str
     snoozed: str

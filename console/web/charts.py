@@ -43,7 +43,7 @@ class Chart:
     """One signal over time.
 
     `counts`: shape (n,), voices per bucket, None = not heard; bucket i is [start + i·bucket, start + (i+1)·bucket).
-    `band`: shape (n,) of (low, high). `signal` names the colour. `hatches` are drawn over what was not heard.
+    `band`: shape (n,) of (low, high), or () where it is not known. `signal` names the colour. `hatches` are drawn over gaps.
     """
 
     id: str
@@ -91,9 +91,9 @@ def scale(largest: float) -> tuple[int, int]:
 
 def draw(chart: Chart) -> Markup:
     """The chart as one `svg` element; nothing in it can be focused (the links lie above it, see `_chart.html`)."""
-    if not chart.counts or len(chart.band) != len(chart.counts):
+    if not chart.counts or len(chart.band) not in (0, len(chart.counts)):
         raise ValueError(
-            f"{len(chart.counts)} counts and {len(chart.band)} band values: want as many, at least 1"
+            f"{len(chart.counts)} counts and {len(chart.band)} band values: want at least 1, and as many or no band"
         )
     top, step = scale(
         max([c for c in chart.counts if c is not None] + [high for _, high in chart.band], default=0)
@@ -187,7 +187,11 @@ def _dots(chart: Chart, top: int) -> Iterable[Markup]:
     for i, count in enumerate(chart.counts):
         if count is None:
             continue
-        above = count > chart.band[i][1] and any(s.start <= _middle(chart, i) < s.end for s in chart.spans)
+        above = (
+            chart.band
+            and count > chart.band[i][1]
+            and any(s.start <= _middle(chart, i) < s.end for s in chart.spans)
+        )
         if above or i in alone or i == n - 1:
             yield _tag(
                 "circle", class_="above" if above else "dot", cx=_percent((i + 0.5) / n),

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from listener.config import Config
 from listener.health import Condition
 from listener.incident import Incident
-from listener.ports import Archive, Ledger
+from listener.ports import Archive, Away, Ledger
 from listener.query import Query, parse
 
 
@@ -31,10 +31,11 @@ class HealthRow:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A span in which too little was heard for its counts to mean anything."""
+    """A span whose counts mean nothing. `why`, a phrase: too little was heard, or nobody can tell while the archive is away."""
 
     start: datetime
     end: datetime
+    why: Literal["not_heard", "not_known"] = "not_heard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +65,16 @@ def no_gaps(start: datetime, end: datetime) -> Sequence[Gap]:
     return ()
 
 
+def never_away() -> Away | None:
+    """An archive in a file."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """`now` gives the aware time that is shown as now. `token` lets a browser in (console/web/guard.py) and signs its session.
     `acts` None: the page shows no forms that change a source. `parse` reads a search; one that translates `author:` values
-    into pseudonyms makes authors searchable. It raises QueryError, and so may the archive."""
+    into pseudonyms makes authors searchable. It raises QueryError, and so may the archive. `away`: the archive's own."""
 
     config: Config
     archive: Archive
@@ -79,5 +85,6 @@ class Desk:
     now: Callable[[], datetime]
     token: str
     gaps: Callable[[datetime, datetime], Sequence[Gap]] = no_gaps
+    away: Callable[[], Away | None] = never_away
     parse: Callable[[str], Query] = parse
     acts: SourceActs | None = None

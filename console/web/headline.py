@@ -85,13 +85,22 @@ def headline(incident: Incident | None, rows: Sequence[HealthRow], clock: Clock,
 
 
 def newest_levels(series: Mapping[Signal, Series], signals: Sequence[Signal]) -> list[Level]:
-    """The newest bucket of each of these signals, where it was heard."""
+    """The newest bucket of each of these signals, where it was heard and its usual is known."""
     return [
         Level(signal=signal, observed=count, expected=expected, low=low, high=high)
         for signal in signals
-        for count, (low, expected, high) in [(series[signal].counts[-1], series[signal].band[-1])]
+        for count, band in [(series[signal].counts[-1], series[signal].band[-1:])]
+        for low, expected, high in band
         if count is not None
     ]
+
+
+def bare_sentence(series: Series, window: str, phrases: Phrases) -> str:
+    """The newest count where nobody knows what is usual; "" when it was not heard."""
+    count = series.counts[-1]
+    return (
+        "" if count is None else phrases("now_bare", count=phrases.count(series.signal, count), window=window)
+    )
 
 
 def sentences(levels: Sequence[Level], window: str, phrases: Phrases) -> list[str]:

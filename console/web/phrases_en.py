@@ -7,6 +7,8 @@ ENGLISH = {
     "search_mentions": "Search mentions", "brand": "Brand", "menu": "Pages",
     "heard_ago": "Last heard {ago}", "heard_never": "Nothing heard yet",
     "stale": "Last heard {ago}. What happened since is not shown here. See the sources, or run lyhord collect.",
+    "search_away": "Search has been down since {since}. Sources are read, voices counted and alerts sent. "
+    "Only what was written since {known} is shown here; older mentions and what is usual wait. Nothing is lost.",
     # time
     "weekdays": "Mon Tue Wed Thu Fri Sat Sun", "months": "Jan Feb Mar Apr May June July Aug Sep Oct Nov Dec",
     "just_now": "just now", "minutes_ago": "{n} min ago", "hours_ago": "{n} h ago",
@@ -43,17 +45,20 @@ ENGLISH = {
     "heard_some": "{heard} of {n} sources heard.",
     "unheard": "Not heard: {names}.", "unheard_more": "{names} and {n} more",
     "now_line": "{count} {window}, usually\u00a0{usual}.",
+    "now_bare": "{count} {window}.",
     "last_hour": "in the last hour", "last_6h": "in the last six hours", "last_judged": "in the newest hour that was judged",
     "also": "{count}, usually\u00a0{usual}.",
     "story": "Read about the incident",
     # charts
-    "usual": "usually {usual}", "not_heard": "not heard", "incident_since": "incident since {since}",
+    "usual": "usually {usual}", "not_heard": "not heard",
+    "not_known": "not known now", "usual_not_known": "the usual not known now", "incident_since": "incident since {since}",
     "incident_span": "incident {since}–\u2060{until}",
-    "chart_text": "{signal} {span}. Now {now}, at most {peak} ({peak_at}). Usually {usual} now.",
+    "chart_text": "{signal} {span}. Now {now}, at most {peak} ({peak_at}).",
     "chart_table": "As a table", "when": "When", "usually": "Usually",
     "charts": "Voices over time", "bucket_1h": "per hour", "bucket_6h": "per six hours",
     "band_key": "The band is what is usual for the weekday and the hour.",
     "gap_key": "Hatched: not heard.",
+    "unknown_key": "Hatched and not known: shown again when search is back.",
     "voices_note": "A voice is one person in one conversation; copies are not counted.",
     # about
     "about": "What it is about", "about_since": "{signal} since {since}", "about_range": "{signal}, {range}",

@@ -7,6 +7,8 @@ NORWEGIAN = {
     "search_mentions": "Søk i omtaler", "brand": "Merkevare", "menu": "Sider",
     "heard_ago": "Sist hørt {ago}", "heard_never": "Ingenting hørt ennå",
     "stale": "Sist hørt {ago}. Det som har skjedd siden, vises ikke her. Se kildene, eller kjør lyhord collect.",
+    "search_away": "Søket har vært nede siden {since}. Kilder leses, stemmer telles og varsler går ut. "
+    "Her vises bare det som er skrevet siden {known}; eldre omtaler og det vanlige venter. Ingenting går tapt.",
     # time
     "weekdays": "man tirs ons tors fre lør søn", "months": "jan feb mars apr mai juni juli aug sep okt nov des",
     "just_now": "nå nettopp", "minutes_ago": "for {n} min siden", "hours_ago": "for {n} t siden",
@@ -41,17 +43,20 @@ NORWEGIAN = {
     "heard_some": "{heard} av {n} kilder hørt.",
     "unheard": "Ikke hørt: {names}.", "unheard_more": "{names} og {n} til",
     "now_line": "{count} {window}, vanligvis\u00a0{usual}.",
+    "now_bare": "{count} {window}.",
     "last_hour": "den siste timen", "last_6h": "de siste seks timene", "last_judged": "i den sist vurderte timen",
     "also": "{count}, vanligvis\u00a0{usual}.",
     "story": "Les om hendelsen",
     # charts
-    "usual": "vanligvis {usual}", "not_heard": "ikke hørt", "incident_since": "hendelse siden {since}",
+    "usual": "vanligvis {usual}", "not_heard": "ikke hørt",
+    "not_known": "ukjent nå", "usual_not_known": "det vanlige ukjent nå", "incident_since": "hendelse siden {since}",
     "incident_span": "hendelse {since}–\u2060{until}",
-    "chart_text": "{signal} {span}. Nå {now}, på det meste {peak} ({peak_at}). Vanligvis {usual} nå.",
+    "chart_text": "{signal} {span}. Nå {now}, på det meste {peak} ({peak_at}).",
     "chart_table": "Som tabell", "when": "Når", "usually": "Vanligvis",
     "charts": "Stemmer over tid", "bucket_1h": "per time", "bucket_6h": "per seks timer",
     "band_key": "Båndet viser det vanlige for ukedag og klokkeslett.",
     "gap_key": "Skravert: ikke hørt.",
+    "unknown_key": "Skravert og ukjent: vises igjen når søket er tilbake.",
     "voices_note": "En stemme er én person i én sammenheng; kopier telles ikke.",
     # about
     "about": "Hva det handler om", "about_since": "{signal} siden {since}", "about_range": "{signal}, {range}",

@@ -7,6 +7,8 @@ SWEDISH = {
     "search_mentions": "Sök i omnämnanden", "brand": "Varumärke", "menu": "Sidor",
     "heard_ago": "Senast hört {ago}", "heard_never": "Inget hört ännu",
     "stale": "Senast hört {ago}. Det som hänt därefter syns inte här. Se källorna, eller kör lyhord collect.",
+    "search_away": "Sökningen är nere sedan {since}. Källor läses, röster räknas och larm går ut. "
+    "Här syns bara det som skrivits sedan {known}; äldre omnämnanden och det vanliga väntar. Inget går förlorat.",
     # time
     "weekdays": "mån tis ons tors fre lör sön", "months": "jan feb mars apr maj juni juli aug sep okt nov dec",
     "just_now": "nyss", "minutes_ago": "för {n} min sedan", "hours_ago": "för {n} h sedan",
@@ -41,17 +43,20 @@ SWEDISH = {
     "heard_some": "{heard} av {n} källor hörda.",
     "unheard": "Inte hörda: {names}.", "unheard_more": "{names} och {n} till",
     "now_line": "{count} {window}, vanligen\u00a0{usual}.",
+    "now_bare": "{count} {window}.",
     "last_hour": "den senaste timmen", "last_6h": "de senaste sex timmarna", "last_judged": "under den senast bedömda timmen",
     "also": "{count}, vanligen\u00a0{usual}.",
     "story": "Läs om incidenten",
     # charts
-    "usual": "vanligen {usual}", "not_heard": "ej hört", "incident_since": "incident sedan {since}",
+    "usual": "vanligen {usual}", "not_heard": "ej hört",
+    "not_known": "okänt just nu", "usual_not_known": "det vanliga okänt just nu", "incident_since": "incident sedan {since}",
     "incident_span": "incident {since}–\u2060{until}",
-    "chart_text": "{signal} {span}. Nu {now}, som mest {peak} ({peak_at}). Vanligen {usual} nu.",
+    "chart_text": "{signal} {span}. Nu {now}, som mest {peak} ({peak_at}).",
     "chart_table": "Som tabell", "when": "När", "usually": "Vanligen",
     "charts": "Röster över tid", "bucket_1h": "per timme", "bucket_6h": "per sex timmar",
     "band_key": "Bandet visar det vanliga för veckodag och klockslag.",
     "gap_key": "Streckat: ej hört.",
+    "unknown_key": "Streckat och okänt: söks fram igen när sökningen är tillbaka.",
     "voices_note": "En röst är en person i ett sammanhang; kopior räknas inte.",
     # about
     "about": "Vad det handlar om", "about_since": "{signal} sedan {since}", "about_range": "{signal}, {range}",

@@ -7,7 +7,6 @@ from datetime import datetime, time, timedelta
 from markupsafe import Markup
 
 from console.web.charts import Chart, Span, Tick, draw
-from console.web.desk import Gap
 from console.web.filters import Filters
 from console.web.phrases import number, usual
 from console.web.series import Series
@@ -48,37 +47,51 @@ class Picture:
 
 
 def picture(
-    series: Series, *, clock: Clock, filters: Filters, incidents: Sequence[Incident], gaps: Sequence[Gap],
-    leading: bool, axis: bool,
+    series: Series, *, clock: Clock, filters: Filters, incidents: Sequence[Incident], leading: bool, axis: bool,
 ) -> Picture:  # fmt: skip
     """`leading`: the chart on top, taller and with the words for spans and gaps, which the charts below it need not repeat."""
     say = clock.phrases
     title = say(f"signal_{series.signal}")
-    low, _, high = series.band[-1]
     count, going = series.counts[-1], any(incident.state is not State.OVER for incident in incidents)
     chart = Chart(
         id=f"chart-{series.signal}", signal=series.signal, title=title,
         description=describe(series, clock), start=series.start, bucket=series.bucket, counts=series.counts,
         band=[(low, high) for low, _, high in series.band], ticks=ticks(series, clock),
         spans=[_span(incident, clock, leading) for incident in incidents],
-        hatches=[Span(gap.start, gap.end, say("not_heard") if leading else "") for gap in gaps], axis=axis,
+        hatches=[Span(gap.start, gap.end, say(gap.why) if leading else "") for gap in series.gaps], axis=axis,
         height=LEADING if leading else FOLLOWING,
     )  # fmt: skip
     return Picture(
         id=chart.id, signal=series.signal, title=title, now=DASH if count is None else number(count),
-        usual=say("usual", usual=usual(low, high)), above=going and count is not None and count > high,
+        usual=_usual(series, -1, clock), above=going and bool(series.band) and count is not None and count > series.band[-1][2],
         leading=leading, svg=draw(chart), points=tuple(_points(series, clock, filters)),
     )  # fmt: skip
 
 
 def describe(series: Series, clock: Clock) -> str:
     """The chart in one breath, for those who cannot see it."""
-    say, (low, _, high), newest = clock.phrases, series.band[-1], series.counts[-1]
-    return say(
+    say, newest = clock.phrases, series.counts[-1]
+    told = say(
         "chart_text", signal=say(f"signal_{series.signal}"), span=clock.span(series.start, series.end),
-        now=say("not_heard") if newest is None else newest, peak=series.counts[series.peak] or 0,
-        peak_at=clock.moment(series.start + series.bucket * series.peak), usual=usual(low, high),
+        now=_gap(series, -1, clock) if newest is None else newest, peak=series.counts[series.peak] or 0,
+        peak_at=clock.moment(series.start + series.bucket * series.peak),
     )  # fmt: skip
+    return f"{told} {_usual(series, -1, clock).capitalize()}."
+
+
+def _usual(series: Series, i: int, clock: Clock) -> str:
+    """'vanligen 3–10' of bucket `i`."""
+    if not series.band:
+        return clock.phrases("usual_not_known")
+    low, _, high = series.band[i]
+    return clock.phrases("usual", usual=usual(low, high))
+
+
+def _gap(series: Series, i: int, clock: Clock) -> str:
+    """Why bucket `i` has no count."""
+    start = series.start + series.bucket * (i % len(series.counts))
+    within = (gap.why for gap in series.gaps if gap.start < start + series.bucket and start < gap.end)
+    return clock.phrases(next(within, "not_heard"))
 
 
 def _span(incident: Incident, clock: Clock, labelled: bool) -> Span:
@@ -97,14 +110,14 @@ def _span(incident: Incident, clock: Clock, labelled: bool) -> Span:
 
 def _points(series: Series, clock: Clock, filters: Filters) -> Iterable[Point]:
     say = clock.phrases
-    for i, (count, (low, _, high)) in enumerate(zip(series.counts, series.band, strict=True)):
+    for i, count in enumerate(series.counts):
         start = series.start + series.bucket * i
         end = start + series.bucket
         yield Point(
             link=replace(filters, signal=series.signal, start=start, end=end).link(),
             when=clock.span(start, end),
-            count=say("not_heard") if count is None else say.count(series.signal, count),
-            usual=say("usual", usual=usual(low, high)),
+            count=_gap(series, i, clock) if count is None else say.count(series.signal, count),
+            usual=_usual(series, i, clock),
             late=2 * i >= len(series.counts),
         )
 

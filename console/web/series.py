@@ -32,13 +32,15 @@ PERIODS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Voices of one signal. `counts`: shape (n,), None = not heard; `band`: shape (n,) of (low, expected, high)."""
+    """Voices of one signal. `counts`: shape (n,), None = in a gap; `band`: shape (n,) of (low, expected, high), or () where the
+    weeks that it is learnt from are not known; `gaps`: those within, oldest first."""
 
     signal: Signal
     start: datetime
     bucket: timedelta
     counts: tuple[int | None, ...]
     band: tuple[tuple[float, float, float], ...]
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def end(self) -> datetime:
@@ -58,33 +60,46 @@ def running_end(now: datetime) -> datetime:
 def read_series(
     desk: Desk, where: Where, signals: Sequence[Signal], *, end: datetime, period: Period
 ) -> Mapping[Signal, Series]:
-    """One series per signal over `period` up to `end`. Raises StoreError."""
-    shown = period.length // period.bucket
-    begin = end - period.length - HISTORY
-    counted = desk.archive.counts(where, signals, start=begin, end=end, bucket=period.bucket)
-    gaps = desk.gaps(end - period.length, end)
+    """One series per signal over `period` up to `end`; without a band while the archive is away. Raises StoreError."""
+    begin, shown = end - period.length, period.length // period.bucket
+    before = desk.away()
+    counted = desk.archive.counts(where, signals, start=begin - HISTORY, end=end, bucket=period.bucket)
+    away = before or desk.away()  # it may have gone away, or come back, while it counted
+    gaps = tuple(desk.gaps(begin, end))
+    if away is not None and begin < away.known_from:
+        gaps = (_unknown(begin, min(away.known_from, end), period.bucket), *gaps)
     return {
-        signal: _series(desk, signal, counted[signal], begin, period.bucket, shown, gaps)
+        signal: Series(
+            signal=signal,
+            start=begin,
+            bucket=period.bucket,
+            counts=_heard(counted[signal][-shown:], begin, period.bucket, gaps),
+            band=() if away else _band(desk, counted[signal], begin - HISTORY, period.bucket)[-shown:],
+            gaps=gaps,
+        )
         for signal in signals
     }
 
 
-def _series(
-    desk: Desk,
-    signal: Signal,
-    counts: Sequence[int],
-    begin: datetime,
-    bucket: timedelta,
-    shown: int,
-    gaps: Sequence[Gap],
-) -> Series:
+def _unknown(start: datetime, end: datetime, bucket: timedelta) -> Gap:
+    """In whole buckets: one that is known in part would look like a low count."""
+    return Gap(start, start - (start - end) // bucket * bucket, "not_known")
+
+
+def _band(
+    desk: Desk, counts: Sequence[int], begin: datetime, bucket: timedelta
+) -> tuple[tuple[float, float, float], ...]:
+    return tuple(desk.band(counts, [begin + bucket * i for i in range(len(counts))]))
+
+
+def _heard(
+    counts: Sequence[int], begin: datetime, bucket: timedelta, gaps: Sequence[Gap]
+) -> tuple[int | None, ...]:
     starts = [begin + bucket * i for i in range(len(counts))]
-    band = desk.band(counts, starts)
-    heard = tuple(
+    return tuple(
         None if _unheard(start, start + bucket, gaps) else count
-        for count, start in zip(counts[-shown:], starts[-shown:], strict=True)
+        for count, start in zip(counts, starts, strict=True)
     )
-    return Series(signal=signal, start=starts[-shown], bucket=bucket, counts=heard, band=tuple(band[-shown:]))
 
 
 def _unheard(start: datetime, end: datetime, gaps: Sequence[Gap]) -> bool:

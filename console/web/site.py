@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from console.web.charts import bar
 from console.web.desk import Desk, HealthRow
-from console.web.guard import allowed_hosts, form_key, session_of
+from console.web.guard import allowed_hosts, form_key, is_session, session_of
 from console.web.headline import last_heard
 from console.web.links import safe_link
 from console.web.phrases import Phrases, number
@@ -69,10 +69,11 @@ def page(
     """A rendered page. `rows` are the sources' healths, for the line that says when we last heard something."""
     site = site_of(request)
     session = session_of(request.headers)
+    inside = is_session(session, site.desk.token)
     common = {
         "say": site.phrases, "clock": site.clock(), "brands": site.desk.config.brands, "zone": site.desk.config.zone,
         "here": request.url.path, "key": form_key(session, site.desk.token) if session else "", "rows": rows,
-        "asked": request.query_params,
+        "asked": request.query_params, "away": site.desk.away() if inside and status < 500 else None,
     }  # fmt: skip
     return HTMLResponse(site.templates.get_template(template).render(common | context), status_code=status)
 

@@ -14,7 +14,17 @@ from console.web.bars import DIMENSIONS, bars, carriers, evidence_filters
 from console.web.desk import Desk, HealthRow
 from console.web.filters import Filters, read_filters
 from console.web.guard import is_form_key, read_form, same_origin, session_of
-from console.web.headline import current, headline, heard, is_stale, newest_levels, sentences, unheard
+from console.web.headline import (
+    bare_sentence,
+    current,
+    headline,
+    heard,
+    is_stale,
+    newest_levels,
+    sentences,
+    unheard,
+)
+from console.web.phrases import Phrases
 from console.web.pictures import Picture, picture, title_phrase
 from console.web.preview import preview
 from console.web.series import PERIODS, Period, Series, read_series, running_end
@@ -68,10 +78,10 @@ def overview(request: Request) -> Response:
     return page(
         request, "overview.html", rows=rows, brand=brand, stale=stale, incident=incident, period=period, periods=PERIODS,
         heading=headline(incident, rows, clock, stale=stale),
-        lines=sentences(newest_levels(series, told), site.phrases("last_" + _window(period)), site.phrases),
+        lines=_numbers(series, told, site.phrases("last_" + _window(period)), site.phrases),
         heard=heard(rows, site.phrases), unheard=unheard(rows, clock),
         pictures=_pictures(site, series, Filters(brand=brand.id), incidents),
-        gaps=bool(desk.gaps(end - period.length, end)),
+        gaps={gap.why for gap in series[told[0]].gaps},
         about=about, bars=bars(_counts(desk, about), about, site.phrases), signal=about.signal or Signal.VOLUME,
         newest=desk.archive.search(Where(brand=brand.id, originals=True), limit=NEWEST),
         all_link=Filters(brand=brand.id).link(), names=_names(rows),
@@ -198,11 +208,18 @@ def _signals(incident: Incident | None) -> tuple[Signal, ...]:
     return tuple(dict.fromkeys((incident.levels[0].signal, *SHOWN))) if incident else SHOWN
 
 
+def _numbers(
+    series: Mapping[Signal, Series], told: Sequence[Signal], window: str, phrases: Phrases
+) -> list[str]:
+    if series[told[0]].band:
+        return sentences(newest_levels(series, told), window, phrases)
+    return [sentence for sentence in [bare_sentence(series[told[0]], window, phrases)] if sentence]
+
+
 def _pictures(
     site: Site, series: Mapping[Signal, Series], filters: Filters, incidents: Sequence[Incident]
 ) -> list[Picture]:
     shown = list(series.values())
-    gaps = site.desk.gaps(shown[0].start, shown[0].end)
     seen = [incident for incident in incidents if (incident.ended_at or shown[0].end) > shown[0].start]
     return [
         picture(
@@ -210,7 +227,6 @@ def _pictures(
             clock=site.clock(),
             filters=filters,
             incidents=seen,
-            gaps=gaps,
             leading=i == 0,
             axis=i == len(shown) - 1,
         )

@@ -2,13 +2,13 @@
 tests."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from listener.incident import Act, Evidence, Incident, Level, Part, Quote, State
-from listener.mention import Signal
-from listener.ports import Delivery
+from listener.mention import Mention, Signal
+from listener.ports import Archive, Away, Delivery, Dimension, Where
 
 NOW = datetime(2026, 3, 10, 2, 7, tzinfo=UTC)
 """A Tuesday, 03:07 in Stockholm."""
@@ -128,6 +128,76 @@ class MemoryOutbox:
 def _open(delivery: Delivery, now: datetime) -> bool:
     free = delivery.lease_until is None or delivery.lease_until <= now
     return delivery.shown < delivery.version and free
+
+
+class AwayArchive:
+    """An archive whose server can go away: then it answers from what was published since `KEPT` before. `goes_after`: so many
+    questions later it goes away by itself. Only what alerts ask of it; `cast` it to Archive."""
+
+    KEPT = timedelta(hours=48)
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._away: Away | None = None
+        self.goes_after: tuple[int, datetime] | None = None
+
+    def go(self, since: datetime) -> None:
+        self._away = Away(since=since, known_from=since - self.KEPT, why="connection refused")
+
+    def come_back(self) -> None:
+        self._away = None
+
+    def away(self) -> Away | None:
+        return self._away
+
+    def get(self, mention_id: str) -> Mention | None:
+        self._asked()
+        mention = self._archive.get(mention_id)
+        return (
+            mention if mention and (not self._away or mention.published_at >= self._away.known_from) else None
+        )
+
+    def search(
+        self, where: Where, *, limit: int = 50, before: tuple[datetime, str] | None = None
+    ) -> list[Mention]:
+        return self._archive.search(self._known(where), limit=limit, before=before)
+
+    def counts(
+        self, where: Where, signals: Sequence[Signal], *, start: datetime, end: datetime, bucket: timedelta
+    ) -> Mapping[Signal, list[int]]:
+        return self._archive.counts(self._known(where), signals, start=start, end=end, bucket=bucket)
+
+    def counts_by(
+        self,
+        where: Where,
+        signals: Sequence[Signal],
+        dimension: Dimension,
+        *,
+        start: datetime,
+        end: datetime,
+        bucket: timedelta,
+    ) -> Mapping[str, Mapping[Signal, list[int]]]:
+        known = self._known(where)
+        return self._archive.counts_by(known, signals, dimension, start=start, end=end, bucket=bucket)
+
+    def breakdown(self, where: Where, dimension: Dimension) -> Mapping[str, int]:
+        return self._archive.breakdown(self._known(where), dimension)
+
+    def known_authors(self, where: Where, authors: Iterable[str]) -> frozenset[str]:
+        return self._archive.known_authors(self._known(where), authors)
+
+    def _known(self, where: Where) -> Where:
+        self._asked()
+        if self._away is None:
+            return where
+        return replace(where, start=max(where.start or self._away.known_from, self._away.known_from))
+
+    def _asked(self) -> None:
+        if self.goes_after is not None:
+            left, since = self.goes_after
+            self.goes_after = (left - 1, since) if left else None
+            if not left:
+                self.go(since)
 
 
 def level(

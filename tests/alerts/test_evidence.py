@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.evidence import Voices, choose_quotes, gather, split, telling_words
+from alerts.evidence import Earlier, Voices, choose_quotes, gather, split, telling_words
 from listener.incident import Evidence, shares_of_excess
 from listener.mention import Mention, Reason, Signal
 from listener.ports import Dimension
@@ -70,13 +70,7 @@ def test_words_that_are_new() -> None:
     assert telling_words(now, before[:5], NONE) == ()
 
 
-VOICES = Voices(
-    now={
-        Dimension.CHANNEL: {"forum": 29, "inbox": 9, "social": 3},
-        Dimension.LANGUAGE: {"sv": 38, "nb": 3},
-        Dimension.THEME: {"price": 9, "trust": 26},
-        Dimension.SOURCE: {"a": 20, "b": 21},
-    },
+EARLIER = Earlier(
     usual={
         Dimension.CHANNEL: {"forum": 400, "inbox": 90, "social": 110, "news": 50},
         Dimension.LANGUAGE: {"sv": 500, "nb": 150},
@@ -84,9 +78,18 @@ VOICES = Voices(
         Dimension.SOURCE: {"a": 600, "b": 50},
     },
     mentions=[],
-    before=[],
-    known=NONE,
+    authors=NONE,
+)
+VOICES = Voices(
+    now={
+        Dimension.CHANNEL: {"forum": 29, "inbox": 9, "social": 3},
+        Dimension.LANGUAGE: {"sv": 38, "nb": 3},
+        Dimension.THEME: {"price": 9, "trust": 26},
+        Dimension.SOURCE: {"a": 20, "b": 21},
+    },
+    mentions=[],
     hour_before=12,
+    earlier=EARLIER,
 )
 
 
@@ -116,8 +119,25 @@ def test_each_part_stands_beside_its_usual_count() -> None:
 def test_new_voices_are_authors_that_were_not_known_each_once() -> None:
     authors = ["a", "b", "b", "c", "", ""]
     said = [mention(f"m{i}", f"Vad händer nu? {i}", author=author) for i, author in enumerate(authors)]
-    assert told(replace(VOICES, mentions=said, known=frozenset({"a"}))).new_voices == 2
+    earlier = replace(EARLIER, authors=frozenset({"a"}))
+    assert told(replace(VOICES, mentions=said, earlier=earlier)).new_voices == 2
     assert told(VOICES).new_voices == 0
+
+
+def test_what_the_weeks_before_would_tell_is_left_out_where_they_are_not_known() -> None:
+    said = [mention(f"m{i}", f"Det har dragits dubbelt {i}", author=f"a{i}") for i in range(30)]
+    before = [mention(f"b{i}", f"Allt är som vanligt {i}", minutes=-i) for i in range(30)]
+    known = replace(VOICES, mentions=said, earlier=replace(EARLIER, mentions=before))
+    whole, found = told(known), told(replace(known, earlier=None))
+    assert whole.words
+    assert whole.new_voices == 30
+    assert (found.words, found.new_voices) == ((), 0)
+    assert [(p.value, p.observed, p.expected) for p in found.themes] == [
+        ("trust", 26, None),
+        ("price", 9, None),
+    ]
+    assert [p.value for p in found.places] == ["b", "a"]
+    assert (found.quotes, found.hour_before) == (whole.quotes, 12)
 
 
 names = st.text("abcde", min_size=1, max_size=2)

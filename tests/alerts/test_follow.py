@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from alerts.follow import BUCKET, HISTORY, Alarm, Follower, Hearing, Key, keys_of, note_key
 from listener.archive import open_archive
 from listener.config import Brand, Config, Event, Rule, Source
+from listener.errors import StoreAway
 from listener.mention import Mention, Signal
 from listener.ports import Archive, Dimension
+from tests.alerts.fakes import AwayArchive
 from tests.contract.archive_samples import make_mention, make_score
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -391,3 +394,41 @@ def test_what_was_learnt_of_other_series_is_not_used(
     calm: Archive, notes: Kept, rule: Rule, config: Config
 ) -> None:
     assert not follower(calm, rule=rule, config=config).resume(notes)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(learnt=st.integers(0, 60), further=st.integers(1, 30), away=st.integers(-12, 60))
+def test_while_the_archive_is_away_nothing_is_learnt_that_it_cannot_know(
+    calm: Archive, learnt: int, further: int, away: int
+) -> None:
+    """A follower that has come to what is known goes on as if nothing had happened; another stops where it is. Hours."""
+    archive = AwayArchive(calm)
+    start = NOW - (120 - learnt) * HOUR
+    own = Follower(RULE, BRAND, CONFIG, cast(Archive, archive), ALL_HEARD, start)
+    other = Follower(RULE, BRAND, CONFIG, calm, ALL_HEARD, start)
+    own.advance(start + HOUR)
+    other.advance(start + HOUR)
+    archive.go(start + AwayArchive.KEPT + away * HOUR)
+    known = archive.away()
+    assert known is not None
+    if own.at >= known.known_from:
+        own.advance(own.at + further * HOUR)
+        other.advance(other.at + further * HOUR)
+    else:
+        with pytest.raises(StoreAway, match=r"rule oro: what was learnt ends at 2026-03-\d\d \d\d:00 UTC"):
+            own.advance(own.at + further * HOUR)
+    assert own.at == other.at
+    saved, wanted = Kept(), Kept()
+    own.save(saved)
+    other.save(wanted)
+    assert saved.values == wanted.values
+
+
+@pytest.mark.parametrize("questions", range(2))
+def test_an_archive_that_goes_away_while_it_is_asked_teaches_nothing(calm: Archive, questions: int) -> None:
+    archive = AwayArchive(calm)
+    own = follower(cast(Archive, archive))
+    archive.goes_after = (questions, NOW)
+    with pytest.raises(StoreAway):
+        own.advance(NOW)
+    assert own.at == NOW - HISTORY

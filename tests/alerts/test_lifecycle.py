@@ -249,6 +249,44 @@ def test_lost_quotes_go_at_once_and_others_stay_when_voices_fall() -> None:
     assert without_quotes(opened, {"m1", "m2"}).evidence.quotes == ()
 
 
+def without_search(look: Seen) -> Seen:
+    away = replace(look.evidence, search_away_since=NOW - timedelta(minutes=9))
+    return replace(look, evidence=away)
+
+
+def test_that_the_server_is_away_is_told_with_the_next_change_and_is_none_itself() -> None:
+    opened = last([20])
+    same = advance(opened, without_search(seen(20, at=NOW + STEP)), NOW + STEP)
+    assert same is not None
+    assert not is_news(opened, same)
+    grown = advance(opened, without_search(seen(40, at=NOW + STEP)), NOW + STEP)
+    assert grown is not None
+    assert is_news(opened, grown)
+    assert grown.evidence.search_away_since == NOW - timedelta(minutes=9)
+    back = replace(grown, evidence=replace(grown.evidence, search_away_since=None))
+    assert not is_news(grown, back)
+    assert not is_news(back, grown)
+
+
+def test_when_the_voices_fall_it_is_told_whether_the_server_is_away_now() -> None:
+    opened = advance(None, without_search(seen(40)), NOW)
+    assert opened is not None
+    assert opened.evidence.search_away_since
+    fallen = advance(opened, seen(12, at=NOW + STEP), NOW + STEP)
+    assert fallen is not None
+    assert fallen.state is State.FALLING
+    assert fallen.evidence.search_away_since is None
+
+
+def test_since_when_the_server_is_away_is_stored_and_older_rows_stay_as_they_are() -> None:
+    opened = last([20])
+    body = encode(opened)
+    assert "search_away" not in body, "what an older version wrote is written again letter by letter"
+    assert encode(decode(body)) == body
+    away = replace(opened, evidence=replace(opened.evidence, search_away_since=NOW))
+    assert decode(encode(away)) == away
+
+
 def test_acts() -> None:
     opened = last([40])
     assert after_act(opened, Act.ACKNOWLEDGE, by="Kim", now=NOW).acknowledged_by == "Kim"

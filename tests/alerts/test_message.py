@@ -250,6 +250,24 @@ def test_a_fall_while_a_source_is_unheard_says_that_it_may_not_be_over() -> None
     assert "inte säkert" not in "\n".join(told(heard).lines)
 
 
+@pytest.mark.parametrize(
+    ("language", "wanted"),
+    [
+        ("sv", "Sökningen är nere sedan 02:14: citat och jämförelser gäller bara de senaste två dygnen."),
+        ("en", "Search has been down since 02:14: quotes and comparisons cover the last two days only."),
+    ],
+)
+def test_that_the_search_is_away_is_a_line_of_its_own(language: str, wanted: str) -> None:
+    since = NOW.replace(hour=1, minute=14)
+    degraded = incident(evidence=replace(evidence(), search_away_since=since))
+    message = told(degraded, language)
+    assert wanted in message.lines
+    assert wanted in json.dumps(message.blocks, ensure_ascii=False)
+    assert len(message.lines) == len(told(incident(evidence=evidence()), language).lines) + 1
+    over = replace(ended(), evidence=replace(ended().evidence, search_away_since=since))
+    assert told(over, language).lines == told(ended(), language).lines, "nobody would take it back"
+
+
 def test_many_silent_sources_are_cut() -> None:
     silent = {f"s{i}": "tyst" for i in range(9)}
     line = told(incident(evidence=evidence(unheard=silent))).lines[4]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,10 +16,11 @@ from alerts.look import first_abnormal
 from alerts.watch import replay, watch
 from listener.archive import open_archive
 from listener.config import Brand, Config, Event, Rule
+from listener.errors import StoreAway
 from listener.incident import Act, Incident, State
 from listener.mention import Mention, Signal
 from listener.ports import Archive
-from tests.alerts.fakes import NOW, MemoryLedger
+from tests.alerts.fakes import NOW, AwayArchive, MemoryLedger
 from tests.contract.archive_samples import identity, make_mention, make_score
 
 BRAND = Brand(id="fjelltele", name="Fjelltele", queries=("fjelltele",))
@@ -378,3 +380,103 @@ def test_a_rise_in_one_theme_is_found_though_the_total_hides_it(tmp_path: Path) 
     assert told.evidence.themes[0].value == "trust"
     assert Night(own).look(MORNING.replace(minute=0) + 3 * HOUR) is None
     own.close()
+
+
+# ------------------------------------------------------------------------------------------------ the archive's server is away
+
+
+class WithoutServer(Night):
+    """The same night, and the server goes away and comes back."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.server = AwayArchive(archive)
+        super().__init__(cast(Archive, self.server))
+
+
+def test_the_alarm_goes_out_while_the_server_is_away_and_says_what_it_cannot_know(archive: Archive) -> None:
+    night, plain = WithoutServer(archive), Night(archive)
+    for each in (night, plain):
+        assert each.looks(MORNING - 3 * HOUR, MORNING) == []
+    night.server.go(MORNING)
+    first, whole = (
+        each.looks(MORNING, MORNING + 2 * HOUR, every=timedelta(minutes=5)) for each in (night, plain)
+    )
+    for found, wanted in zip(first, whole, strict=True):
+        assert (found.id, found.levels, found.state) == (wanted.id, wanted.levels, wanted.state)
+        assert found.evidence.quotes == wanted.evidence.quotes
+        assert found.evidence.search_away_since == MORNING
+        assert found.evidence.hour_before == wanted.evidence.hour_before
+        parts = (*found.evidence.channels, *found.evidence.themes, *found.evidence.places)
+        assert {part.expected for part in parts} == {None}
+        assert (found.evidence.words, found.evidence.new_voices) == ((), 0)
+    assert night.ledger.notes == plain.ledger.notes, "what had settled is learnt as if nothing had happened"
+
+
+def test_coming_and_going_of_the_server_tells_nobody_anything(archive: Archive) -> None:
+    night, plain = WithoutServer(archive), Night(archive)
+    told = []
+    for each in (night, plain):
+        each.looks(MORNING - HOUR, MORNING)
+    for i in range(40):
+        at = MORNING + i * timedelta(minutes=5)
+        night.server.go(at) if i % 3 else night.server.come_back()
+        told.append((night.look(at) is None, plain.look(at) is None))
+    assert all(ours == theirs for ours, theirs in told)
+
+
+def test_what_is_not_found_while_the_server_is_away_is_not_gone(archive: Archive) -> None:
+    night = WithoutServer(archive)
+    night.looks(MORNING, MORNING + 3 * HOUR, every=HOUR)
+    [was] = night.ledger.stored.values()
+    assert was.state is State.FALLING
+    older = replace(was.evidence.quotes[0], mention=identity("in the archive, and older than two days"))
+    quotes = (older, *was.evidence.quotes[1:])
+    night.ledger.stored[was.id] = replace(was, evidence=replace(was.evidence, quotes=quotes))
+    night.server.go(MORNING)
+    night.look(MORNING + 3 * HOUR + timedelta(minutes=5))
+    assert night.ledger.stored[was.id].evidence.quotes == quotes
+    night.server.come_back()
+    night.look(MORNING + 3 * HOUR + timedelta(minutes=10))
+    assert night.ledger.stored[was.id].evidence.quotes == quotes[1:]
+
+
+def test_what_is_known_of_all_is_not_mixed_with_what_is_known_of_two_days(archive: Archive) -> None:
+    """Whichever question the server does not answer any more."""
+    learnt = Night(archive)
+    learnt.look(MORNING - HOUR)
+    mixed = []
+    for questions in range(24):
+        night = WithoutServer(archive)
+        night.ledger.notes = dict(learnt.ledger.notes)
+        night.server.goes_after = (questions, MORNING + HOUR)
+        incident = night.look(MORNING + HOUR)
+        assert incident is not None
+        evidence = incident.evidence
+        unknown = {part.expected is None for part in (*evidence.channels, *evidence.places)}
+        mixed.append(unknown != {evidence.search_away_since is not None})
+    assert not any(mixed)
+
+
+def test_while_nobody_can_tell_who_matters_each_silent_source_keeps_it_open(archive: Archive) -> None:
+    night = WithoutServer(archive)
+    never = HEARD | {"forum-c": (False, "tyst")}
+    night.looks(MORNING, MORNING + 2 * HOUR, never)
+    night.server.go(MORNING + 2 * HOUR)
+    night.looks(MORNING + 2 * HOUR, MORNING + 7 * HOUR, never)
+    [incident] = night.ledger.stored.values()
+    assert incident.state is State.FALLING
+    night.server.come_back()
+    night.look(MORNING + 7 * HOUR + timedelta(minutes=15), never)
+    [incident] = night.ledger.stored.values()
+    assert incident.state is State.OVER
+
+
+def test_a_rule_that_has_learnt_nothing_waits_for_the_server(archive: Archive) -> None:
+    night = WithoutServer(archive)
+    night.server.go(MORNING)
+    with pytest.raises(StoreAway, match="it is judged again when the archive is back"):
+        night.look(MORNING + HOUR)
+    assert not night.ledger.notes
+    assert not night.ledger.stored
+    night.server.come_back()
+    assert night.look(MORNING + HOUR) is not None

@@ -10,11 +10,13 @@ import pytest
 
 from console.web.app import create_app
 from console.web.desk import Desk, MessageView
-from console.web.guard import HEADERS
+from console.web.guard import COOKIE, HEADERS
+from console.web.series import PERIODS, read_series, running_end
 from listener.config import Brand, Console
 from listener.errors import StoreError
 from listener.incident import Incident, Part
-from listener.mention import Mention
+from listener.mention import Mention, Signal
+from listener.ports import Away, Where
 from tests.console import fakes
 from tests.console.serving import Client, serving, visiting
 
@@ -504,3 +506,67 @@ def test_a_fault_of_ours_is_told_without_its_details_and_with_the_headers() -> N
         assert (answer.status, title(answer.text)) == (500, "Något gick fel hos oss.")
         assert "secret detail" not in answer.text
         assert {name: answer.headers.get(name.lower()) for name in HEADERS} == HEADERS
+
+
+# ------------------------------------------------------------------------------------------------ while the search is away
+
+AWAY = Away(
+    since=fakes.NOW - timedelta(hours=2), known_from=fakes.NOW - timedelta(hours=50), why="connection refused"
+)
+SAID = (
+    "Sökningen är nere sedan 05:12. Källor läses, röster räknas och larm går ut. "
+    "Här syns bara det som skrivits sedan tors 05:12"
+)
+
+
+@pytest.fixture(scope="module")
+def degraded() -> Iterator[Client]:
+    with visiting(fakes.desk(away=lambda: AWAY)) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/nowhere"])
+def test_every_page_says_that_the_search_is_away_and_no_other_time(
+    crisis: Client, degraded: Client, path: str
+) -> None:
+    assert SAID in words(degraded.ask(path).text)
+    assert "Sökningen är nere" not in crisis.ask(path).text
+
+
+def test_strangers_are_told_nothing_of_it() -> None:
+    with serving(fakes.desk(away=lambda: AWAY)) as port:
+        answer = Client(port, cookie=f"{COOKIE}=guessed").ask("/")
+    assert answer.status == 401
+    assert "nere" not in answer.text
+
+
+def test_what_is_known_is_counted_and_the_usual_is_not_made_up(degraded: Client) -> None:
+    html = degraded.ask("/").text
+    assert title(html) == "Oron växer sedan 02:15."
+    said = words(html)
+    assert "39 oroliga röster den senaste timmen." in said
+    assert "den senaste timmen, det vanliga okänt just nu" in said
+    assert "vanligen 0" not in said
+    assert 'class="band" points=""' in html
+    assert "okänt just nu" in said
+    assert "Streckat och okänt" not in said, "all of the last 24 hours is known"
+
+
+def test_what_lies_before_is_hatched_and_never_a_number(degraded: Client) -> None:
+    html = degraded.ask("/?range=7d").text
+    said = words(html)
+    assert "Streckat och okänt: söks fram igen när sökningen är tillbaka." in said
+    rows = re.findall(r"<tr><th scope=\"row\">.*?</tr>", html, re.S)
+    known = [row for row in rows if "okänt just nu</a>" not in row]
+    assert len(rows) == 168
+    assert 46 <= len(known) <= 50
+
+
+def test_an_archive_that_goes_away_while_it_counts_shows_no_half_counts() -> None:
+    answers = iter([None, AWAY])
+    period, end = PERIODS[1], running_end(fakes.NOW)
+    desk = fakes.desk(away=lambda: next(answers))
+    [series] = read_series(desk, Where(), [Signal.VOLUME], end=end, period=period).values()
+    assert series.band == ()
+    assert series.gaps[0].why == "not_known"
+    assert series.counts[0] is None

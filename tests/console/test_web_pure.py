@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.web.charts import Chart, Span, Tick, bar, draw, scale
@@ -21,11 +21,12 @@ from console.web.links import safe_link
 from console.web.phrases import TABLES, Phrases, number, usual, usual_with_middle
 from console.web.pictures import picture, ticks
 from console.web.preview import Piece, preview
-from console.web.series import Series, running_end
+from console.web.series import PERIODS, Period, Series, read_series, running_end
 from console.web.times import Clock
 from listener.health import Condition
 from listener.incident import Incident, State
 from listener.mention import CHANNELS, LANGUAGES, THEMES, Signal
+from listener.ports import Away, Where
 from tests.console import fakes
 
 HOUR = timedelta(hours=1)
@@ -146,8 +147,8 @@ def test_a_bar_is_held_within_its_place() -> None:
 
 def test_a_point_leads_to_the_mentions_of_its_hour() -> None:
     shown = picture(
-        series([1, 5]), clock=clock(), filters=Filters(brand="f"), incidents=[fakes.growing_incident()],
-        gaps=[Gap(fakes.BEGAN, fakes.BEGAN + HOUR)], leading=True, axis=True,
+        replace(series([None, 5]), gaps=(Gap(fakes.BEGAN, fakes.BEGAN + HOUR),)), clock=clock(), filters=Filters(brand="f"),
+        incidents=[fakes.growing_incident()], leading=True, axis=True,
     )  # fmt: skip
     assert shown.points[1].link == (
         "/mentions?brand=f&signal=anxiety&from=2026-03-14T02%3A15%3A00Z&to=2026-03-14T03%3A15%3A00Z"
@@ -366,12 +367,29 @@ def test_the_leading_signal_is_always_counted_out_and_others_only_when_too_high(
 def test_only_while_an_incident_goes_on_a_number_is_set_as_an_alarm() -> None:
     def above(*incidents: Incident) -> bool:
         return picture(
-            series([1, 9]), clock=clock(), filters=Filters(), incidents=incidents, gaps=[], leading=True, axis=True
+            series([1, 9]), clock=clock(), filters=Filters(), incidents=incidents, leading=True, axis=True
         ).above  # fmt: skip
 
     assert above(fakes.growing_incident())
     assert not above(fakes.past_incident())
     assert not above()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 60 * 24 * 40), st.sampled_from(PERIODS))
+def test_no_bucket_that_reaches_into_what_is_not_known_has_a_count(minutes: int, period: Period) -> None:
+    known_from, end = fakes.NOW - timedelta(minutes=minutes), running_end(fakes.NOW)
+    away = Away(since=fakes.NOW - HOUR, known_from=known_from, why="connection refused")
+    asked = (Where(), [Signal.VOLUME])
+    desk = fakes.desk(away=lambda: away, gaps=lambda start, end: ())
+    [found] = read_series(desk, *asked, end=end, period=period).values()
+    [whole] = read_series(fakes.desk(gaps=lambda start, end: ()), *asked, end=end, period=period).values()
+    starts = [found.start + found.bucket * i for i in range(len(found.counts))]
+    assert found.counts == tuple(
+        count if start >= known_from else None for start, count in zip(starts, whole.counts, strict=True)
+    )
+    assert len(whole.band) == len(whole.counts)
+    assert found.band == ()
 
 
 def test_stale_means_nothing_heard_for_half_an_hour() -> None:
