@@ -4,6 +4,7 @@
 native id, storing is create-or-ignore, and tombstones are asked before anything is stored.
 """
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from functools import lru_cache
 from itertools import compress
 from urllib.parse import urlsplit
 
+from listener import metrics
 from listener.config import Brand, Source
 from listener.errors import ConfigError
 from listener.mention import UNDETERMINED, Mention, Score
@@ -154,10 +156,12 @@ def _scores(
     nothing: list[Score | None] = [None] * len(texts)
     if scorer is None:
         return nothing
+    began = time.perf_counter()
     try:
         scores = scorer.score(list(compress(texts, wanted)))
     except Exception:  # noqa: BLE001 (it may be any model; storing comes first)
         return nothing
+    metrics.scored(scorer.model, len(scores), time.perf_counter() - began)
     left = iter(scores)
     return [next(left, None) if is_wanted else None for is_wanted in wanted]
 
@@ -193,6 +197,7 @@ class Intake:
         now = self._clock()
         added, mentions = self.accept(batch.posts, now=now)
         deleted = self._forget(batch, now)
+        metrics.MENTIONS.add(self._source.id, "deleted", by=deleted)
         if batch.pages:
             self._ledger.frontier.save(batch.pages)
         for key, value in batch.notes.items():
@@ -214,6 +219,7 @@ class Intake:
         that it is about no brand any more is taken out. Raises StoreError."""
         if not posts:
             return Added((), (), ()), 0
+        metrics.POSTS.add(self._source.id, by=len(posts))
         held = self._archive.held(post.id for post in posts)
         mentions = to_mentions(
             posts,
@@ -228,7 +234,14 @@ class Intake:
             self._archive.erase(unmatched)
         mentions = self._unburied(mentions)
         added = self._archive.add(mentions) if mentions else Added((), (), ())
+        self._tell(mentions, added)
         return added, len(mentions)
+
+    def _tell(self, mentions: Sequence[Mention], added: Added) -> None:
+        refused = {mention.id for mention in mentions}.difference(added.new, added.edited, added.known)
+        ways = {"new": added.new, "edited": added.edited, "known": added.known, "refused": refused}
+        for outcome, ids in ways.items():
+            metrics.MENTIONS.add(self._source.id, outcome, by=len(ids))
 
     def _unburied(self, mentions: list[Mention]) -> list[Mention]:
         ids, authors = self._ledger.tombstones.buried(
