@@ -18,6 +18,8 @@ COMMANDS = (
     "init",
     "check",
     "run",
+    "page",
+    "health",
     "collect",
     "score",
     "rescore",
@@ -27,7 +29,7 @@ COMMANDS = (
     "search",
     "erase",
 )
-GROUPS = ("sources", "incidents")
+GROUPS = ("sources", "incidents", "setup", "archive")
 
 
 def build(wanted: Sequence[str]) -> typer.Typer:

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from listener import settings
-from listener.archive import open_archive
+from listener import exposition, settings
 from listener.config import Source
 from listener.errors import LyhordError, SourceError
 from listener.intake import Intake, Tools
-from listener.ledger import open_ledger
 from listener.ports import Ledger, Run, Tally
 from listener.pseudonym import pseudonymiser
+from listener.stores import open_stores
 from spiders.collector import Context
 from spiders.registry import collector
 from workers.clock import utc_now
@@ -32,10 +31,10 @@ PROGRESS_SECONDS = 0.5
 def main() -> None:
     arguments = _arguments()
     config, secrets = settings.load(arguments.config), settings.load_secrets()
-    ledger = open_ledger(settings.ledger_url(config))
+    exposition.join(config)
+    ledger, archive = open_stores(config)
     run = _run(ledger, arguments.run)
     source = next(item for item in config.sources if item.id == run.source)
-    archive = open_archive(settings.archive_url(config))
     tools = Tools.of(config.brands, pseudonymiser(settings.pseudonym_key(config, secrets)), identify_all)
     intake = Intake(
         source,

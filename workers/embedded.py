@@ -1,4 +1,5 @@
-"""Everything in one process: Celery's worker (threads) and beat on the in-process broker. Nothing else to install."""
+"""Everything in one process: Celery's worker (threads) and beat, on Celery's in-process broker or the one that the file names.
+Nothing else to install."""
 
 import logging
 import threading
@@ -10,8 +11,8 @@ from celery.beat import Scheduler
 from celery.worker import WorkController
 
 from listener import settings
-from workers import tasks
-from workers.app import app, use_broker
+from workers import numbers, tasks
+from workers.app import NAMES, app, use_broker
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -19,17 +20,19 @@ THREADS = 8
 
 
 @contextmanager
-def serving(runtime: Runtime) -> Iterator[None]:
-    """Worker and scheduler run while the block does. Raises StoreError when the past cannot be taken up."""
-    use_broker(settings.broker_url(runtime.config))
+def serving(runtime: Runtime, *, names: str = NAMES) -> Iterator[None]:
+    """Worker and scheduler run while the block does. `names`: what the queues' names begin with. Raises StoreError when the
+    past cannot be taken up."""
+    numbers.begin(runtime.config)
+    use_broker(settings.broker_url(runtime.config), names)
     tasks.use(runtime)
+    tasks.limit_crawls(tasks.CRAWLS_AT_ONCE)
     tasks.stopping.clear()
     worker = WorkController(
         app=app,
         pool_cls="threads",
         concurrency=THREADS,
         loglevel="WARNING",
-        queues=["lyhord", "lyhord.crawl"],
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
@@ -50,3 +53,4 @@ def serving(runtime: Runtime) -> Iterator[None]:
         beat.stop(wait=True)
         worker.stop()
         threads[0].join(timeout=10)
+        numbers.end()

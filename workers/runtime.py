@@ -9,13 +9,12 @@ from alerts.delivery import Notifier
 from alerts.slack import SlackNotifier
 from alerts.terminal import TerminalNotifier
 from listener import settings
-from listener.archive import open_archive
 from listener.config import Config, Rule, Source
 from listener.errors import ConfigError
 from listener.intake import Tools
-from listener.ledger import open_ledger
 from listener.ports import Archive, Ledger, Scorer
 from listener.pseudonym import pseudonymiser
+from listener.stores import open_stores
 from workers.clock import utc_now
 from workers.scoring import open_scorer
 from workers.scoring.language import identify_all
@@ -67,12 +66,13 @@ def open_runtime(
     """Read the file and open everything. `write_line` receives alerts when there is no Slack. Raises ConfigError, StoreError."""
     config, secrets = settings.load(path), settings.load_secrets()
     tools = Tools.of(config.brands, pseudonymiser(settings.pseudonym_key(config, secrets)), identify_all)
+    ledger, archive = open_stores(config)
     return Runtime(
         path=path,
         config=config,
         secrets=secrets,
-        ledger=open_ledger(settings.ledger_url(config)),
-        archive=open_archive(settings.archive_url(config)),
+        ledger=ledger,
+        archive=archive,
         tools=tools,
         scorer=open_scorer(),
         notifier=open_notifier(config, secrets, write_line),

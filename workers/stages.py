@@ -1,35 +1,41 @@
 """The stages of the flow, as plain functions: each pulls its own work from ledger and archive, so it can be run twice, alone, or
 again after a crash. The Celery tasks and the command line call these and nothing else."""
 
+import hashlib
+import json
 import logging
 import os
 import secrets
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from alerts.delivery import deliver
 from alerts.delivery import sweep as remove_copies
 from alerts.follow import USUAL_SOURCES, Hearing
+from alerts.kibana import incident_link
 from alerts.lifecycle import after_act, without_quotes
 from alerts.message import Links, Message, build
 from alerts.watch import watch
-from listener import health, schedule
-from listener.config import Brand, Source
-from listener.errors import StoreError
+from listener import health, metrics, schedule
+from listener.config import Brand, Rule, Source
+from listener.errors import StoreAway, StoreError
 from listener.health import Condition, Health
 from listener.incident import Act, Incident
 from listener.intake import expire
 from listener.mention import Mention
-from listener.ports import Archive, Dimension, Run, Scorer, SourceState, Where
+from listener.ports import Archive, Dimension, EntryState, Run, Scorer, SourceReading, SourceState, Where
 from listener.query import Query, parse
 from spiders.runner import Limits, run
 from workers.progress import forget_progress, read_progress
 from workers.runtime import Runtime
+from workers.turns import Table
+from workers.vitals import Lag
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +45,14 @@ CRAWL_LIMITS = Limits(seconds=900, cpu_seconds=600)
 FIRST_READING = timedelta(hours=1)
 """How long a source's first reading holds alerts back at most: four crawls of the longest kind."""
 SCORE_BATCH = 500
+"""Mentions per batch. Measured on SQLite: 970 a second in batches of 50, 1180 of 200, 1340 of 500; larger ones save no more."""
+SHARE_SECONDS = 5.0
+"""How long one task scores or settles before it lets others at its slot."""
+BLOCK = 4
+"""Batches that a process takes at once where several share the work."""
+UNSCORED_FOR = timedelta(minutes=10)
+WAITING_MENTIONS = 100_000
+"""When mentions wait longer for their score, or more of them for the archive, nothing new is collected."""
 ARRIVALS_SPAN = timedelta(days=28)
 ACT_TRIES = 20
 RECENT_INCIDENTS = 200
@@ -50,12 +64,59 @@ def owner_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}:{secrets.token_hex(4)}"
 
 
+# ------------------------------------------------------------------------------------------------ lag
+
+
+def lag(runtime: Runtime) -> Lag:
+    """How long each stage's oldest piece of work has been waiting. Cheap. Raises StoreError."""
+    now, ledger = runtime.clock(), runtime.ledger
+    due_runs, due_messages = ledger.runs.waiting(now, 1), ledger.outbox.due(now, 1)
+    return Lag(
+        unscored_seconds=_seconds(_oldest_unscored_at(runtime.archive), now),
+        waiting_mentions=ledger.journal.counts().get(EntryState.WAITING, 0),
+        waiting_seconds=_seconds(ledger.journal.oldest_waiting_at(), now),
+        due_runs_seconds=_seconds(due_runs[0].slot if due_runs else None, now),
+        outbox_seconds=_seconds(due_messages[0].next_at if due_messages else None, now),
+    )
+
+
+def _oldest_unscored_at(archive: Archive) -> datetime | None:
+    """None also while the archive is away: what it holds can neither be scored nor asked for."""
+    try:
+        oldest = archive.unscored(1)
+    except StoreAway:
+        return None
+    return oldest[0].fetched_at if oldest else None
+
+
+def _seconds(since: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds()) if since else 0.0
+
+
+def held_back(runtime: Runtime) -> str:
+    """Why nothing new is collected, in words; "" when nothing keeps us from it. Logged when it changes."""
+    late = lag(runtime)
+    why = ""
+    if late.unscored_seconds > UNSCORED_FOR.total_seconds():
+        why = f"mentions have been waiting for their score for {late.unscored_seconds / 60:.0f} minutes"
+    elif late.waiting_mentions > WAITING_MENTIONS:
+        why = f"{late.waiting_mentions:,} mentions wait for the archive"
+    was = runtime.ledger.noted("held back")
+    if bool(why) != bool(was):
+        runtime.ledger.note("held back", why)
+        log.warning("%s", f"nothing new is collected: {why}" if why else "collecting goes on")
+    return why
+
+
 # ------------------------------------------------------------------------------------------------ collect
 
 
 def plan_due(runtime: Runtime) -> list[int]:
-    """Plan a run for every source whose slot has come. Returns the ids of the new runs."""
+    """Plan a run for every source whose slot has come. Returns the ids of the new runs: none while other stages lag too far
+    behind; the slot that comes then is taken up when they have caught up."""
     now, planned = runtime.clock(), []
+    if held_back(runtime):
+        return []
     for source in runtime.config.sources:
         if not schedule.scheduled(source):
             continue
@@ -72,12 +133,20 @@ def plan_due(runtime: Runtime) -> list[int]:
 
 
 def collect(
-    runtime: Runtime, run_id: int, *, recheck: bool = False, stop: threading.Event | None = None
+    runtime: Runtime,
+    run_id: int,
+    *,
+    recheck: bool = False,
+    stop: threading.Event | None = None,
+    put_back: bool = False,
 ) -> Run | None:
     """Do one planned run in a process of its own. None when somebody else does it or it is done.
 
-    The child does the work and writes its own end to the ledger; what a killed child cannot say, we say."""
+    The child does the work and writes its own end to the ledger; what a killed child cannot say, we say. `put_back`: when it is
+    asked to stop, the run waits again for whoever comes; else it has failed."""
     owner = owner_name()
+    if stop is not None and put_back:
+        stop = _PutBack(runtime, run_id, owner, stop)
     runs = runtime.ledger.runs
     claimed = runs.claim(run_id, owner=owner, now=runtime.clock(), lease=LEASE)
     if claimed is None:
@@ -103,10 +172,36 @@ def collect(
     finally:
         done.set()
         keeper.join()
+    if isinstance(stop, _PutBack) and left.stopped:
+        stop.release()
     # True only when the child did not get so far as to write its own end.
     counted = replace(read_progress(runtime.ledger, run_id), error=left.reason or "ended without a word")
     runs.finish(run_id, owner=owner, now=runtime.clock(), tally=counted)
     return runs.get(run_id)
+
+
+class _PutBack(threading.Event):
+    """`stop`, but before the child hears of it the run is taken from it: what it says of its end would count as the source's
+    failure."""
+
+    def __init__(self, runtime: Runtime, run_id: int, owner: str, stop: threading.Event) -> None:
+        super().__init__()
+        self._runtime, self._run, self._owner, self._stop = runtime, run_id, owner, stop
+        self._taken_by = ""
+
+    def is_set(self) -> bool:
+        if self._stop.is_set() and not self._taken_by:
+            self._taken_by = owner_name()
+            runs, now = self._runtime.ledger.runs, self._runtime.clock()
+            # Nobody else may begin before the child has ended.
+            grace = timedelta(seconds=CRAWL_LIMITS.grace)
+            if runs.extend(self._run, owner=self._owner, until=now):
+                runs.claim(self._run, owner=self._taken_by, now=now, lease=grace)
+        return self._stop.is_set()
+
+    def release(self) -> None:
+        runs = self._runtime.ledger.runs
+        runs.extend(self._run, owner=self._taken_by, until=self._runtime.clock())
 
 
 def _keep_lease(runtime: Runtime, run_id: int, owner: str, done: threading.Event) -> None:
@@ -138,7 +233,9 @@ def rescore(archive: Archive, scorer: Scorer, say: Callable[[int], None], *, lim
 
 
 def _score(archive: Archive, scorer: Scorer, mentions: Sequence[Mention]) -> int:
+    began = time.perf_counter()
     scores = scorer.score([(mention.text, mention.language) for mention in mentions])
+    metrics.scored(scorer.model, len(scores), time.perf_counter() - began)
     return archive.save_scores({m.id: (m.revision, score) for m, score in zip(mentions, scores, strict=True)})
 
 
@@ -147,6 +244,64 @@ def score_all(runtime: Runtime) -> int:
     total = 0
     while done := score_pending(runtime.archive, runtime.scorer):
         total += done
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a turn at a shared stage did. `more`: there was work left in our share when time was up."""
+
+    scored: int
+    more: bool
+
+
+def score_share(
+    runtime: Runtime,
+    *,
+    invite: Callable[[], object],
+    seconds: float = SHARE_SECONDS,
+    limit: int = SCORE_BATCH,
+) -> Shared:
+    """Score blocks of what has no score, oldest first, for `seconds` at most. Processes that do this at the same time take
+    different blocks. `invite` is called once, when there is more than those who are at it can take."""
+    table, until, total = Table(runtime.ledger, "score", runtime.clock), time.monotonic() + seconds, 0
+    newcomer = table.sit()
+    while ours := _block(runtime.archive, table, limit * BLOCK):
+        if newcomer and len(ours) == limit * BLOCK:
+            invite()
+        newcomer = False
+        for start in range(0, len(ours), limit):
+            total += _score(runtime.archive, runtime.scorer, ours[start : start + limit])
+        if time.monotonic() > until:
+            return Shared(total, more=True)
+    table.leave()
+    return Shared(total, more=False)
+
+
+def _block(archive: Archive, table: Table, size: int) -> list[Mention]:
+    """The next mentions after those that others have taken; we have taken them then."""
+    while True:
+        oldest = archive.unscored(size * len(table.seats))
+        place = {mention.id: number for number, mention in enumerate(oldest)}
+        begin = max((place.get(last, -1) for last in table.taken_by_others()), default=-1) + 1
+        ours = oldest[begin : begin + size]
+        if not ours or table.take(ours[-1].id):
+            return ours
+
+
+def settle(runtime: Runtime) -> int:
+    """Store for good what waited while the archive was away, for SHARE_SECONDS at most; one process at a time is enough. Returns
+    how many mentions found their place."""
+    table, until, total = Table(runtime.ledger, "settle", runtime.clock), time.monotonic() + SHARE_SECONDS, 0
+    table.sit()
+    try:
+        while table.first and time.monotonic() < until and (done := runtime.archive.settle()):
+            total += done
+            table.sit()
+    except StoreAway:
+        log.debug("the archive is still away")
+    finally:
+        table.leave()
     return total
 
 
@@ -196,23 +351,37 @@ def detect(runtime: Runtime) -> list[Incident]:
     heard = {item.source: (item.heard, item.reason) for item in healths}
     changed = []
     for rule in runtime.config.rules:
-        brand = next(b for b in runtime.config.brands if b.id == rule.brand)
-        incident = watch(
-            rule,
-            config=runtime.config,
-            brand=brand,
-            archive=runtime.archive,
-            incidents=runtime.ledger.incidents,
-            notes=runtime.ledger,
-            heard=heard,
-            hearing=_hearing(runtime, brand, healths, now),
-            channels=runtime.channels(rule),
-            told=lambda incident: bool(runtime.ledger.outbox.of(incident)),
-            now=now,
-        )
+        try:
+            incident = _watch(runtime, rule, healths, heard, now)
+        except StoreAway as e:  # what this rule would have to read is not known now; others may know enough
+            log.info("rule %s: %s", rule.id, e)
+            continue
         if incident:
             changed.append(incident)
     return changed
+
+
+def _watch(
+    runtime: Runtime,
+    rule: Rule,
+    healths: Sequence[Health],
+    heard: Mapping[str, tuple[bool, str]],
+    now: datetime,
+) -> Incident | None:
+    brand = next(b for b in runtime.config.brands if b.id == rule.brand)
+    return watch(
+        rule,
+        config=runtime.config,
+        brand=brand,
+        archive=runtime.archive,
+        incidents=runtime.ledger.incidents,
+        notes=runtime.ledger,
+        heard=heard,
+        hearing=_hearing(runtime, brand, healths, now),
+        channels=runtime.channels(rule),
+        told=lambda incident: bool(runtime.ledger.outbox.of(incident)),
+        now=now,
+    )
 
 
 def _hearing(runtime: Runtime, brand: Brand, healths: Sequence[Health], now: datetime) -> Hearing:
@@ -223,8 +392,21 @@ def _hearing(runtime: Runtime, brand: Brand, healths: Sequence[Health], now: dat
         read = runtime.ledger.runs.state(item.source).last_ok_at
         if item.condition is not Condition.UNSCHEDULED and read is not None:
             until[item.source] = read if item.heard else min(read, item.since or read)
-    usual = Where(brand=brand.id, start=now - USUAL_SOURCES, end=now)
-    return Hearing(until=until, usual=runtime.archive.breakdown(usual, Dimension.SOURCE))
+    return Hearing(until=until, usual=_usual(runtime, brand, now))
+
+
+def _usual(runtime: Runtime, brand: Brand, now: datetime) -> Mapping[str, int]:
+    """Voices by source in the last weeks; while the archive is away and knows only days, as they were before."""
+    key = f"usual:{brand.id}"
+    noted = runtime.ledger.noted(key)
+    if noted and runtime.archive.away() is not None:
+        found: dict[str, int] = json.loads(noted)
+        return found
+    where = Where(brand=brand.id, start=now - USUAL_SOURCES, end=now)
+    usual = runtime.archive.breakdown(where, Dimension.SOURCE)
+    if (text := json.dumps(usual)) != noted and runtime.archive.away() is None:
+        runtime.ledger.note(key, text)
+    return usual
 
 
 def _reading_for_the_first_time(runtime: Runtime, now: datetime) -> bool:
@@ -248,7 +430,10 @@ def render(runtime: Runtime, incident: Incident) -> Message:
     config = runtime.config
     name = next((brand.name for brand in config.brands if brand.id == incident.brand), incident.brand)
     base = config.console.url or f"http://{config.console.host}:{config.console.port}"
-    links = Links(console=f"{base.rstrip('/')}/incidents/{incident.id}")
+    links = Links(
+        console=f"{base.rstrip('/')}/incidents/{incident.id}",
+        kibana=incident_link(config.kibana, incident),
+    )
     return build(incident, brand=name, language=config.language, zone=ZoneInfo(config.zone), links=links)
 
 
@@ -273,11 +458,13 @@ def waiting_runs(runtime: Runtime) -> list[int]:
 
 
 def tidy(runtime: Runtime) -> None:
-    """Delete what was kept long enough, old runs, quotes of what was erased, and copies of messages."""
+    """Delete what was kept long enough, old runs, quotes of what was erased, and copies of messages. While the archive is away,
+    what would need all of it is left for later."""
     for run_id in runtime.ledger.runs.prune(runtime.clock() - RUNS_KEPT):
         forget_progress(runtime.ledger, run_id)
-    expire(runtime.archive, runtime.ledger.tombstones, now=runtime.clock())
-    _unquote_erased(runtime)
+    if runtime.archive.away() is None:
+        expire(runtime.archive, runtime.ledger.tombstones, now=runtime.clock())
+        _unquote_erased(runtime)
     remove_copies(runtime.ledger.outbox, runtime.ledger.incidents, runtime.notifier)
 
 
@@ -290,6 +477,48 @@ def _unquote_erased(runtime: Runtime) -> None:
         if gone:
             channels = [delivery.channel for delivery in runtime.ledger.outbox.of(was.id)]
             incidents.save(without_quotes(was, gone), was=was, now=runtime.clock(), channels=channels)
+
+
+# ------------------------------------------------------------------------------------------------ publish
+
+
+def publish(runtime: Runtime) -> None:
+    """Show incidents that changed, and how every source is, beside the mentions, for those who explore the archive with tools of
+    its own. A file has no such tools."""
+    archive = runtime.archive
+    if not runtime.config.storage.archive.startswith(("http://", "https://")) or archive.away() is not None:
+        return
+    incidents = runtime.ledger.incidents.recent(RECENT_INCIDENTS)
+    shown = {incident.id: hashlib.sha256(repr(incident).encode()).hexdigest()[:16] for incident in incidents}
+    before = json.loads(runtime.ledger.noted("published") or "{}")
+    try:
+        archive.publish([i for i in incidents if shown[i.id] != before.get(i.id)], _readings(runtime))
+    except StoreAway:
+        return
+    if shown != before:
+        runtime.ledger.note("published", json.dumps(shown))
+
+
+def _readings(runtime: Runtime) -> list[SourceReading]:
+    now = runtime.clock()
+    usual = runtime.archive.breakdown(Where(start=now - USUAL_SOURCES, end=now), Dimension.SOURCE)
+    everything = sum(usual.values()) or 1
+    return [
+        SourceReading(
+            source=source.id,
+            kind=source.kind,
+            channel=source.channel,
+            at=now,
+            condition=how.condition,
+            heard=how.heard,
+            reason=how.reason,
+            usual_share=usual.get(source.id, 0) / everything,
+            last_ok_at=state.last_ok_at,
+            newest_post_at=state.newest_post_at,
+        )
+        for source, how in zip(runtime.config.sources, source_healths(runtime), strict=True)
+        for state in [runtime.ledger.runs.state(source.id)]
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ people's questions and acts

@@ -1,4 +1,4 @@
-"""`lyhord run`: the whole service in one process."""
+"""`lyhord run`: the whole service in one process, on the broker that the file names or Celery's in-process one."""
 
 import secrets as random_source
 import signal
@@ -18,18 +18,17 @@ from listener.errors import ConfigError
 from workers.embedded import serving
 from workers.runtime import Runtime
 
+PortOption = Annotated[
+    int | None, typer.Option(help="Port of the page.  [default: the file's]", show_default=False)
+]
 
-def run(
-    config: ConfigOption = None,
-    port: Annotated[
-        int | None, typer.Option(help="Port of the page.  [default: the file's]", show_default=False)
-    ] = None,
-) -> None:
+
+def run(config: ConfigOption = None, port: PortOption = None) -> None:
     """Listen: read sources on schedule, score, detect, alert, and show the page. Ends with Ctrl-C.
 
     Example:  lyhord run --config lyhord.toml
     """
-    with opened(config) as runtime, page(runtime, port) as url, serving(runtime):
+    with opened(config) as runtime, serving_page(runtime, port) as url, serving(runtime):
         say(
             f"Listening to {len(runtime.config.sources)} sources for {len(runtime.config.brands)} brands. The page: {url}"
         )
@@ -38,7 +37,7 @@ def run(
 
 
 @contextmanager
-def page(runtime: Runtime, port: int | None) -> Iterator[str]:
+def serving_page(runtime: Runtime, port: int | None) -> Iterator[str]:
     """The page, served from a thread while the block runs; yields the address with which to enter. Raises ConfigError when
     the port is taken."""
     console = runtime.config.console

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.detection.chart import normal_range
 from console.demo.crisis import OFFICIAL
+from console.demo.servers import Servers
 from console.demo.site import Site
 from console.demo.story import BRAND, WEEKS, tell
 from listener.errors import LyhordError, SourceError
@@ -26,6 +27,7 @@ from workers.runtime import Runtime, open_runtime
 ZONE = "Europe/Stockholm"
 PATIENCE = timedelta(minutes=5)
 Say = Callable[[str], None]
+NO_SERVERS = Servers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +57,27 @@ class Outcome:
 
 
 @contextmanager
-def demo_service(folder: Path, *, port: int, say: Say) -> Iterator[Runtime]:
-    """The demo's world and a service that listens to it, with its data in `folder`."""
+def demo_service(folder: Path, *, port: int, say: Say, servers: Servers = NO_SERVERS) -> Iterator[Runtime]:
+    """The demo's world and a service that listens to it, with its data in `folder`, or on `servers`."""
     story = tell(utc_now(), zone=ZoneInfo(ZONE))
     with Site(story) as site:
         posts = sum(len(thread.posts) for thread in story.threads)
         say(f"Served on this machine: a forum ({posts:,} posts, {WEEKS.days} days) at {site.forum_url}")
         say(f"                        and a news feed ({len(story.articles)} articles) at {site.feed_url}")
         path = folder / "lyhord.toml"
-        path.write_text(configuration(site, folder, port=port), encoding="utf-8")
+        path.write_text(configuration(site, folder, port=port, servers=servers), encoding="utf-8")
         runtime = open_runtime(path)
         try:
-            with serving(runtime):
+            with serving(runtime, names=servers.names):
                 yield runtime
         finally:
             runtime.close()
 
 
-def configuration(site: Site, folder: Path, *, port: int = 8642) -> str:
+def configuration(site: Site, folder: Path, *, port: int = 8642, servers: Servers = NO_SERVERS) -> str:
     """The demo's lyhord.toml."""
+    named = {"archive": servers.archive, "broker": servers.broker, "ledger": servers.ledger}
+    storage = "".join(f"{key} = '{url}'\n" for key, url in named.items() if url)
     policy = '[sources.policy]\nbasis = "invented texts"\nretention = "90d"\ndeletions = "recrawl"\n'
     return f"""# The configuration of `lyhord demo`.
 zone = "{ZONE}"
@@ -111,7 +115,7 @@ false_alarms_per_30_days = 1.0
 
 [storage]
 data = '{folder}'
-
+{storage}
 [console]
 port = {port}
 """

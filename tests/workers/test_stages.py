@@ -1,5 +1,7 @@
 """The stages on real stores: each pulls its own work, and may be run twice or after a loss."""
 
+import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,19 +13,23 @@ from alerts.delivery import message_key
 from alerts.message import Message
 from listener.archive import open_archive
 from listener.config import Config
-from listener.incident import Act, State
+from listener.errors import StoreAway
+from listener.incident import Act, Incident, State
 from listener.intake import Tools
 from listener.ledger import open_ledger
 from listener.mention import Mention
-from listener.ports import Tally, Where
+from listener.ports import Archive, Away, SourceReading, Tally, Where
 from listener.pseudonym import pseudonymiser
 from listener.settings import Secrets, parse_config
+from spiders.runner import Exit
 from tests.alerts.fakes import incident, quote
 from tests.contract.archive_samples import make_mention
 from workers import stages
 from workers.progress import read_progress, write_progress
 from workers.runtime import Runtime
 from workers.scoring import open_scorer
+from workers.turns import Table, once_a_tick
+from workers.vitals import Lag, heard, read_lag, sign, write_lag
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -345,3 +351,220 @@ def test_an_author_is_found_by_name_and_erased_by_name(
     assert [mention.text for mention in found] == ["Fjelltele igen"]
     assert stages.erase(runtime, runtime.source("forum"), author="kalle72") == 1
     assert [mention.text for mention in runtime.archive.search(Where())] == ["Fjelltele fungerar"]
+
+
+# ------------------------------------------------------------------------------------------------ several processes
+
+
+def test_a_tick_that_a_second_scheduler_sends_is_not_worked_twice(runtime: Runtime, clock: Clock) -> None:
+    done: list[datetime] = []
+
+    def tick(every: int) -> None:
+        once_a_tick(runtime.ledger, "detect", every, lambda: done.append(clock.now), clock.now)
+
+    tick(60)
+    clock.now += timedelta(seconds=30)
+    tick(60)
+    assert len(done) == 1
+    tick(0)
+    assert len(done) == 2, "what is no tick is always done"
+    clock.now += timedelta(seconds=29)
+    tick(60)
+    assert len(done) == 3, "a tick that comes a little early is the next one"
+    clock.now -= HOUR
+    tick(60)
+    assert len(done) == 4, "a clock that was set back stops nothing"
+
+
+def test_a_tick_that_failed_is_done_again(runtime: Runtime, clock: Clock) -> None:
+    def fail() -> None:
+        raise StoreAway("away")
+
+    with pytest.raises(StoreAway):
+        once_a_tick(runtime.ledger, "detect", 60, fail, clock.now)
+    done: list[bool] = []
+    once_a_tick(runtime.ledger, "detect", 60, lambda: done.append(True), clock.now)
+    assert done
+
+
+def test_two_who_score_take_different_mentions_and_leave_none(
+    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime.archive.add(mentions([f"Fjelltele nummer {i}" for i in range(100)]))
+    scored: list[str] = []
+
+    class Second:
+        """Another process begins while the first one scores its first batch."""
+
+        model = "test"
+
+        def score(self, texts: Sequence[tuple[str, str]]) -> list[object]:
+            scored.extend(text for text, _ in texts)
+            if len(scored) == len(texts):
+                with monkeypatch.context() as other:
+                    other.setattr(socket, "gethostname", lambda: "another")
+                    stages.score_share(second, invite=lambda: None, limit=5)
+            return list(runtime.scorer.score(texts))
+
+    second = replace(runtime, scorer=Second())  # type: ignore[arg-type]
+    first = stages.score_share(second, invite=lambda: None, limit=5)
+    assert first == stages.Shared(20, more=False)
+    assert sorted(scored) == sorted({f"Fjelltele nummer {i}" for i in range(100)})
+    assert runtime.archive.unscored(1) == []
+
+
+def test_what_a_killed_process_had_taken_is_scored_by_others(runtime: Runtime, clock: Clock) -> None:
+    runtime.archive.add(mentions([f"Fjelltele nummer {i}" for i in range(10)]))
+    killed = Table(runtime.ledger, "score", clock)
+    killed._me = "killed"
+    killed.sit()
+    assert killed.take(runtime.archive.unscored(10)[-1].id)
+    assert stages.score_share(runtime, invite=lambda: None).scored == 0
+    clock.now += timedelta(seconds=16)
+    assert stages.score_share(runtime, invite=lambda: None).scored == 10
+
+
+def test_others_are_invited_when_there_is_more_than_one_can_do_at_once(runtime: Runtime) -> None:
+    invited: list[bool] = []
+    runtime.archive.add(mentions([f"Fjelltele nummer {i}" for i in range(10)]))
+    stages.score_share(runtime, invite=lambda: invited.append(True), limit=100)
+    assert invited == []
+    runtime.archive.add([replace(m, id=f"{i:032x}") for i, m in enumerate(mentions(["Fjelltele"] * 10), 100)])
+    stages.score_share(runtime, invite=lambda: invited.append(True), limit=1)
+    assert invited == [True]
+
+
+def test_nothing_new_is_planned_while_scoring_lags_and_its_slot_is_taken_up_later(
+    runtime: Runtime, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = [replace(m, fetched_at=clock.now - timedelta(minutes=11)) for m in mentions(["Fjelltele"])]
+    runtime.archive.add(old)
+    assert stages.lag(runtime).unscored_seconds == 660
+    assert stages.plan_due(runtime) == stages.plan_due(runtime) == []
+    assert caplog.text.count("nothing new is collected: mentions have been waiting") == 1
+    stages.score_all(runtime)
+    assert len(stages.plan_due(runtime)) == 1
+    assert caplog.text.count("collecting goes on") == 1
+
+
+def test_nothing_new_is_planned_while_too_much_waits_for_the_archive(
+    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "WAITING_MENTIONS", 1)
+    runtime.ledger.journal.write(mentions(["Fjelltele", "Fjelltele igen"]), now=clock.now)
+    clock.now += timedelta(seconds=5)
+    assert (stages.lag(runtime).waiting_mentions, stages.lag(runtime).waiting_seconds) == (2, 5)
+    assert stages.plan_due(runtime) == []
+
+
+def test_the_lag_of_each_stage_is_of_what_waits_longest(runtime: Runtime, clock: Clock) -> None:
+    assert stages.lag(runtime) == Lag()
+    (run,) = stages.plan_due(runtime)
+    runtime.ledger.incidents.save(
+        incident(id="i1", rule="worry", brand="fjelltele"), was=None, now=clock.now, channels=["terminal"]
+    )
+    clock.now += timedelta(seconds=20)
+    late = stages.lag(runtime)
+    assert late.outbox_seconds == 20
+    assert late.due_runs_seconds >= 20
+    begin(runtime, clock, run)
+    assert stages.lag(runtime).due_runs_seconds == 0
+
+
+def test_a_crawl_that_is_asked_to_stop_leaves_its_run_to_others(
+    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = stages.plan_due(runtime)
+    asked = threading.Event()
+
+    def crawl(command: Sequence[str], *, limits: object, stop: threading.Event) -> Exit:
+        owner = command[command.index("--owner") + 1]
+        assert not stop.is_set()
+        asked.set()
+        assert stop.is_set()
+        # What the child says of its end while it stops.
+        assert not runtime.ledger.runs.finish(
+            run, owner=owner, now=clock.now, tally=Tally(error="was asked to stop")
+        )
+        assert stages.waiting_runs(runtime) == [], "nobody else begins before the child has ended"
+        return Exit(code=-15, reason="was asked to stop", stopped=True)
+
+    monkeypatch.setattr(stages, "run", crawl)
+    stages.collect(runtime, run, stop=asked, put_back=True)
+    assert stages.waiting_runs(runtime) == [run]
+    assert runtime.ledger.runs.state("forum").failures == 0
+
+
+class AwayArchive:
+    """The runtime's archive, whose server is away."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._archive, name)
+
+    def away(self) -> Away:
+        return Away(since=NOW, known_from=NOW, why="connection refused")
+
+    def held(self, ids: object) -> frozenset[str]:
+        raise AssertionError("asked what is stored while the archive does not know")
+
+    expired = held
+
+    def settle(self) -> int:
+        raise StoreAway("connection refused")
+
+    def unscored(self, limit: int) -> list[Mention]:
+        raise StoreAway("connection refused")
+
+
+def test_while_the_archive_is_away_nothing_is_forgotten_and_nothing_stops(
+    runtime: Runtime, wall: Wall
+) -> None:
+    away = replace(runtime, archive=AwayArchive(runtime.archive))  # type: ignore[arg-type]
+    gone = mentions(["Fjelltele"])[0]
+    quoting = incident(id="i1", rule="worry", brand="fjelltele")
+    quoting = replace(
+        quoting, evidence=replace(quoting.evidence, quotes=(quote(gone.id, gone.text, at=NOW),))
+    )
+    runtime.ledger.incidents.save(quoting, was=None, now=NOW, channels=["terminal"])
+    stages.tidy(away)
+    assert runtime.ledger.incidents.get("i1") == quoting
+    assert stages.settle(away) == 0
+    assert stages.lag(away).unscored_seconds == 0
+    assert len(stages.plan_due(away)) == 1
+
+
+def test_changed_incidents_are_published_once_and_sources_each_time(runtime: Runtime) -> None:
+    published: list[tuple[list[str], list[str]]] = []
+
+    class Exploring(AwayArchive):
+        def away(self) -> None:  # type: ignore[override]
+            return None
+
+        def publish(self, incidents: Sequence[Incident], readings: Sequence[SourceReading]) -> None:
+            published.append(([i.id for i in incidents], [r.source for r in readings]))
+
+    storage = replace(runtime.config.storage, archive="http://127.0.0.1:9200")
+    archive: Archive = Exploring(runtime.archive)  # type: ignore[assignment]
+    exploring = replace(runtime, archive=archive, config=replace(runtime.config, storage=storage))
+    runtime.ledger.incidents.save(
+        incident(id="i1", rule="worry", brand="fjelltele"), was=None, now=NOW, channels=[]
+    )
+    stages.publish(exploring)
+    stages.publish(exploring)
+    stages.act(exploring, incident(id="i1", rule="worry", brand="fjelltele"), Act.ACKNOWLEDGE, by="Guro")
+    stages.publish(exploring)
+    assert published == [(["i1"], ["forum"]), ([], ["forum"]), (["i1"], ["forum"])]
+
+
+def test_health_says_which_queue_was_not_heard(runtime: Runtime, clock: Clock) -> None:
+    sign(runtime.ledger, "lyhord.alerts", clock.now)
+    clock.now += timedelta(seconds=119)
+    alerts, crawls = heard(runtime.ledger, ["lyhord.alerts", "lyhord.crawl"], clock.now)
+    assert (alerts.stale, crawls.stale, crawls.heard_at) == (False, True, None)
+    clock.now += timedelta(seconds=2)
+    assert heard(runtime.ledger, ["lyhord.alerts"], clock.now)[0].stale
+    write_lag(runtime.ledger, Lag(outbox_seconds=3), clock.now)
+    assert read_lag(runtime.ledger) == (clock.now, Lag(outbox_seconds=3))
