@@ -1,15 +1,26 @@
 """Archives, mentions and scores for the tests of archives."""
 
 import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from elasticsearch import Elasticsearch
+
+from listener.archive import open_archive
+from listener.archive.elastic import template
+from listener.archive.elastic.names import Names
+from listener.archive.journaled import JournaledArchive
+from listener.ledger import open_ledger
 from listener.mention import Mention, Polarity, Reason, Score
 from listener.ports import Archive, Where
+from tests import services
 
-KINDS = ("sqlite",)
-"""Every archive that the contract holds together; `address` knows each."""
+KINDS = ("sqlite", "elasticsearch", "journaled")
+"""Every archive that the contract holds together; `address`, `open_kind` and `drop` know each."""
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -23,8 +34,54 @@ EDITED_RELEASE = RELEASE.replace("på måndagen", "i går")
 
 def address(kind: str, folder: Path) -> str:
     """Of a new archive."""
-    assert kind == "sqlite"
+    if kind == "elasticsearch":
+        return f"{services.elasticsearch()}/test-{secrets.token_hex(5)}"
     return f"sqlite:///{folder / 'archive.db'}"
+
+
+def open_kind(kind: str, url: str) -> Archive:
+    """The one place where the contract opens an archive."""
+    return _Journaled(url) if kind == "journaled" else open_archive(url)
+
+
+class _Journaled(JournaledArchive):
+    """Before a file that plays the server; its journal is that of the ledger beside it."""
+
+    def __init__(self, url: str) -> None:
+        self._ledger = open_ledger(url.replace("archive.db", "ledger.db"))
+        super().__init__(open_archive(url), self._ledger.journal, clock=lambda: NOON + HOUR)
+
+    def close(self) -> None:
+        super().close()
+        self._ledger.close()
+
+
+def drop(url: str) -> None:
+    """What an archive leaves on a server; a file goes with its folder."""
+    if url.startswith("http"):
+        names = Names.of(url)
+        with Elasticsearch(names.address) as client:
+            template.drop(client, names)
+
+
+@contextmanager
+def new_address(kind: str, folder: Path) -> Iterator[str]:
+    """Of an archive that is gone afterwards."""
+    url = address(kind, folder)
+    try:
+        yield url
+    finally:
+        drop(url)
+
+
+@contextmanager
+def new_archive(kind: str, folder: Path) -> Iterator[Archive]:
+    with new_address(kind, folder) as url:
+        archive = open_kind(kind, url)
+        try:
+            yield archive
+        finally:
+            archive.close()
 
 
 def identity(name: str) -> str:

@@ -23,24 +23,32 @@ from tests.contract.archive_samples import (
     KINDS,
     NOON,
     RELEASE,
-    address,
     found,
     identity,
     ids,
     make_mention,
     make_score,
+    new_address,
+    open_kind,
     score,
 )
 
 
 @pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return address(request.param, tmp_path)
+def kind(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
 
 
 @pytest.fixture
-def archive(url: str) -> Iterator[Archive]:
-    opened = open_archive(url)
+def url(kind: str, tmp_path: Path) -> Iterator[str]:
+    with new_address(kind, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def archive(kind: str, url: str) -> Iterator[Archive]:
+    opened = open_kind(kind, url)
     yield opened
     opened.close()
 
@@ -326,11 +334,11 @@ def test_held_and_threads(archive: Archive) -> None:
 # ------------------------------------------------------------------------------------------------ processes
 
 
-def test_reopened_it_holds_what_it_held(url: str) -> None:
-    first = open_archive(url)
+def test_reopened_it_holds_what_it_held(kind: str, url: str) -> None:
+    first = open_kind(kind, url)
     first.add([make_mention("1", text=RELEASE)])
     first.close()
-    second = open_archive(url)
+    second = open_kind(kind, url)
     second.add([make_mention("2", text=EDITED_RELEASE)])
     stored = second.get(identity("2"))
     second.close()
@@ -340,25 +348,24 @@ def test_reopened_it_holds_what_it_held(url: str) -> None:
 
 ADD_MANY = """
 import sys
-from listener.archive import open_archive
-from tests.contract.archive_samples import make_mention
-archive = open_archive(sys.argv[1])
+from tests.contract.archive_samples import make_mention, open_kind
+archive = open_kind(sys.argv[1], sys.argv[2])
 new = 0
 for batch in range(10):
-    names = [f"shared{batch}-{n}" for n in range(10)] + [f"{sys.argv[2]}-{batch}-{n}" for n in range(10)]
+    names = [f"shared{batch}-{n}" for n in range(10)] + [f"{sys.argv[3]}-{batch}-{n}" for n in range(10)]
     new += len(archive.add([make_mention(name) for name in names]).new)
 archive.close()
 print(new)
 """
 
 
-def test_two_processes_may_add_at_once(url: str) -> None:
+def test_two_processes_may_add_at_once(kind: str, url: str) -> None:
     running = [
-        subprocess.Popen([sys.executable, "-c", ADD_MANY, url, name], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([sys.executable, "-c", ADD_MANY, kind, url, name], stdout=subprocess.PIPE, text=True)
         for name in "ab"
     ]
     new = [int(process.communicate(timeout=60)[0]) for process in running]
-    archive = open_archive(url)
+    archive = open_kind(kind, url)
     assert archive.total() == sum(new) == 300
     archive.close()
 

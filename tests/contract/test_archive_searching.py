@@ -18,20 +18,19 @@ from tests.contract.archive_samples import (
     KINDS,
     NOON,
     RELEASE,
-    address,
     found,
     identity,
     make_mention,
     make_score,
+    new_archive,
     score,
 )
 
 
 @pytest.fixture(params=KINDS)
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]:
-    opened = open_archive(address(request.param, tmp_path))
-    yield opened
-    opened.close()
+    with new_archive(request.param, tmp_path) as opened:
+        yield opened
 
 
 def test_search_is_newest_first_in_pages_and_ties_are_by_id(archive: Archive) -> None:
