@@ -228,7 +228,10 @@ class JournaledArchive:
             is_early = self._away is not None and self._monotonic() < self._retry_at
         if is_early:
             raise self._still_away()
-        return self._settle(limit)
+        stored = self._settle(limit)
+        if self._away is None:
+            self._ask(lambda server: server.settle(limit))
+        return stored
 
     def close(self) -> None:
         """The journal is the ledger's, and stays open."""

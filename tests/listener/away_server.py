@@ -23,6 +23,7 @@ class AwayServer(SqliteArchive):
         self.after: Callable[[Sequence[Mention]], None] = lambda _: None
         self.asked = 0
         self.published: list[Incident] = []
+        self.settled = 0
 
     def reading(self) -> None:
         self.asked += 1
@@ -63,6 +64,11 @@ class AwayServer(SqliteArchive):
     def erase_author(self, author: str) -> int:
         self.writing()
         return super().erase_author(author)
+
+    def settle(self, limit: int = 1_000) -> int:
+        self.writing()
+        self.settled += 1
+        return 0
 
     def publish(self, incidents: Sequence[Incident], readings: Sequence[SourceReading]) -> None:
         self.writing()

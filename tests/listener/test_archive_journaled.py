@@ -123,6 +123,15 @@ def test_what_was_kept_long_enough_is_forgotten_by_the_sweep(world: World) -> No
     assert world.archive.total() == 1
 
 
+def test_the_server_has_its_own_to_settle(world: World) -> None:
+    world.archive.settle()
+    assert world.server.settled == 1
+    world.server.is_away = True
+    with pytest.raises(StoreAway):
+        world.archive.settle()
+    assert world.archive.away() is not None
+
+
 def test_what_the_server_refuses_is_a_visible_dead_letter_and_the_rest_is_stored(world: World) -> None:
     good, bad, old = make_mention("1"), make_mention("2"), make_mention("3", published_at=OLD)
     world.server.refuses = {bad.id: "field [x] is unknown", old.id: "too long"}

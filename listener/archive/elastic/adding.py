@@ -4,12 +4,13 @@ A batch is not all or nothing here: whoever gets an error sends the batch again,
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from listener import metrics
 from listener.archive.elastic.client import Server
-from listener.archive.elastic.clustering import find_clusters
+from listener.archive.elastic.clustering import Known, look_up
 from listener.archive.elastic.documents import (
     Standing,
     action,
@@ -27,6 +28,8 @@ from listener.mention import Mention, Score
 from listener.ports import Added
 from listener.text import tokenise
 
+PART = 250
+"""New mentions that are prepared and sent at once: half of the usual batch."""
 MAX_TRIES = 5
 """At a document that others change at the same time."""
 _CONFLICT, _MISSING = 409, 404
@@ -101,47 +104,76 @@ def _create(
     server: Server, unseen: Unseen, batch: _Batch, new: Sequence[Mention], numbers: Iterator[int]
 ) -> dict[str, Place]:
     """Store new mentions; returns the places of those that somebody else has stored meanwhile."""
-    if not new:
-        return {}
-    new = sorted(new, key=lambda mention: (mention.published_at, mention.id))
-    candidates = [_candidate(mention, next(numbers)) for mention in new]
     if unseen.is_blurred():  # by edits in the same batch
         refresh(server, unseen)
-    clusters = find_clusters(server, unseen, candidates)
-    standings = [
-        Standing(stored=its.stored, cluster=cluster, bands=its.bands if cluster == its.id else ())
-        for its, cluster in zip(candidates, clusters, strict=True)
-    ]
-    indices = [server.names.index(mention.published_at) for mention in new]
-    outcomes = server.bulk(
-        action("create", index, mention.id) + encoded(document(mention, standing))
-        for mention, index, standing in zip(new, indices, standings, strict=True)
-    )
-    places, originals, late = {}, [], []
-    copies = 0
-    for mention, index, its, standing, outcome in zip(
-        new, indices, candidates, standings, outcomes, strict=True
-    ):
+    drafts: list[_Draft] = []
+    with ThreadPoolExecutor(2) as sending:  # the server stores one part while we prepare the next
+        answers = []
+        for part in _drafted(server, unseen, new, numbers):
+            drafts += part
+            answers.append(sending.submit(server.bulk, [draft.action() for draft in part]))
+        outcomes = [outcome for answer in answers for outcome in answer.result()]
+    stored, late = [], []
+    for draft, outcome in zip(drafts, outcomes, strict=True):
         if outcome.status == _CONFLICT:
-            late.append((index, mention.id))
+            late.append((draft.index, draft.mention.id))
         elif outcome.error:
-            batch.refused[mention.id] = outcome.error
+            batch.refused[draft.mention.id] = outcome.error
         else:
-            places[mention.id] = Place(index, mention.revision)
-            copies += standing.cluster != its.id
-            if standing.bands:
-                originals.append(its)
-    metrics.COPIES.add(by=copies)
-    unseen.remember(places, originals)
-    if not batch.refused.keys().isdisjoint(clusters):
+            stored.append(draft)
+    metrics.COPIES.add(by=sum(draft.is_copy for draft in stored))
+    unseen.remember(
+        {draft.mention.id: Place(draft.index, draft.mention.revision) for draft in stored},
+        [draft.original for draft in stored if not draft.is_copy],
+    )
+    batch.new.update(draft.mention.id for draft in stored)
+    if not batch.refused.keys().isdisjoint(draft.cluster for draft in drafts):
         refresh(server, unseen)
         promote(server, list(batch.refused))
         unseen.blurred()
-    batch.new.update(places)
     return _places_now(server, late)
 
 
-def _candidate(mention: Mention, number: int) -> Original:
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A new mention with all that the archive gives it."""
+
+    mention: Mention
+    index: str
+    original: Original
+    """As which copies may find it, if it is none itself."""
+    cluster: str
+
+    @property
+    def is_copy(self) -> bool:
+        return self.cluster != self.mention.id
+
+    def action(self) -> bytes:
+        standing = Standing(
+            stored=self.original.stored,
+            cluster=self.cluster,
+            bands=() if self.is_copy else self.original.bands,
+        )
+        return action("create", self.index, self.mention.id) + encoded(document(self.mention, standing))
+
+
+def _drafted(
+    server: Server, unseen: Unseen, new: Sequence[Mention], numbers: Iterator[int]
+) -> Iterator[list[_Draft]]:
+    """In the order of publication, PART at a time; each part knows the originals of those before it."""
+    in_order = sorted(new, key=lambda mention: (mention.published_at, mention.id))
+    known = Known()
+    for first in range(0, len(in_order), PART):
+        part = in_order[first : first + PART]
+        originals = [_as_original(mention, next(numbers)) for mention in part]
+        clusters = known.clusters(originals, look_up(server, unseen, originals))
+        yield [
+            _Draft(mention, server.names.index(mention.published_at), original, cluster)
+            for mention, original, cluster in zip(part, originals, clusters, strict=True)
+        ]
+
+
+def _as_original(mention: Mention, number: int) -> Original:
     words = tokenise(mention.text).words
     return Original(mention.id, number, micros(mention.published_at), bands(words), mention.text)
 

@@ -11,7 +11,7 @@ from itertools import islice
 from threading import Lock
 from typing import Any
 
-from listener.archive.elastic import adding, counting, erasing, reports
+from listener.archive.elastic import adding, counting, erasing, reports, template
 from listener.archive.elastic.adding import find_places, refresh, to_place
 from listener.archive.elastic.client import Server
 from listener.archive.elastic.documents import UNREAD, to_mention
@@ -25,6 +25,8 @@ from listener.mention import Mention, Score, Signal
 from listener.ports import Added, Away, Dimension, SourceReading, Where
 
 SEARCH_SECONDS = 5.0
+READINGS_KEPT = timedelta(days=90)
+"""How long it is shown how a source was."""
 _PAGE = 2_000
 """Mentions of one answer."""
 _REMEMBERED_PLACES = 10_000
@@ -164,7 +166,11 @@ class ElasticArchive:
         return 0
 
     def publish(self, incidents: Sequence[Incident], readings: Sequence[SourceReading]) -> None:
-        reports.publish(self._server.client(), self._server.names, incidents, readings)
+        with self._server.speaking() as client:
+            reports.publish(client, self._server.names, incidents, readings)
+            if readings:
+                oldest = max(reading.at for reading in readings) - READINGS_KEPT
+                template.tidy_reports(client, self._server.names, oldest)
 
     def close(self) -> None:
         self._server.close()

@@ -9,7 +9,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -27,8 +26,8 @@ WRITE_SECONDS = 30.0
 COUNT_SECONDS = 20.0
 CHUNK = 1_000
 """Ids of one question."""
-BULK_ACTIONS, BULK_BYTES = 250, 8_000_000
-"""Of one request: half of the usual batch; and servers and proxies refuse what is too large."""
+BULK_ACTIONS, BULK_BYTES = 1_000, 8_000_000
+"""Of one request: servers and proxies refuse what is too large."""
 
 _PAUSES = (0.1, 0.4, 1.6)
 """Seconds before each new try of what the server was too busy for."""
@@ -179,15 +178,8 @@ class Server:
         return outcomes
 
     def _send_all(self, actions: Iterable[bytes]) -> tuple[list[bytes], list[Outcome]]:
-        """Two requests at a time: the server works on one index with as many cores as it has requests, and the next actions are
-        written meanwhile, if `actions` writes them."""
-        sent: list[bytes] = []
-        with ThreadPoolExecutor(2) as pool:
-            answers = []
-            for chunk in _chunks(actions):
-                sent += chunk
-                answers.append(pool.submit(self._send, chunk))
-            outcomes = [outcome for answer in answers for outcome in answer.result()]
+        sent = list(actions)
+        outcomes = [outcome for chunk in _chunks(sent) for outcome in self._send(chunk)]
         _tell(outcomes)
         return sent, outcomes
 

@@ -19,31 +19,33 @@ _MAX_FOUND = 2_000
 """Originals of one batch that share a band with it, the first stored: a bound for hostile texts."""
 
 
-def find_clusters(server: Server, unseen: Unseen, candidates: Sequence[Original]) -> list[str]:
-    """The id of each candidate's original (its own when it is no copy). `candidates` are in the order of storing."""
-    known = _Known(_look_up(server, unseen, candidates))
-    clusters = []
-    for candidate in candidates:
-        original = known.original_of(candidate)
-        if original is None:
-            known.add(candidate)
-        clusters.append(original.id if original else candidate.id)
-    return clusters
+class Known:
+    """Originals that new mentions may be copies of."""
 
-
-class _Known:
-    """Originals that candidates may be copies of."""
-
-    def __init__(self, originals: Iterable[Original]) -> None:
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
         self._by_band: defaultdict[int, list[Original]] = defaultdict(list)
+
+    def clusters(self, candidates: Sequence[Original], originals: Iterable[Original]) -> list[str]:
+        """The id of each candidate's original (its own when it is no copy): one of `originals`, which are new here, or one that
+        came before. `candidates` are in the order of storing."""
         for original in originals:
-            self.add(original)
+            self._add(original)
+        return [self._cluster(candidate) for candidate in candidates]
 
-    def add(self, original: Original) -> None:
-        for band in original.bands:
-            self._by_band[band].append(original)
+    def _cluster(self, candidate: Original) -> str:
+        original = self._original_of(candidate)
+        if original is None:
+            self._add(candidate)
+        return original.id if original else candidate.id
 
-    def original_of(self, candidate: Original) -> Original | None:
+    def _add(self, original: Original) -> None:
+        if original.id not in self._ids:
+            self._ids.add(original.id)
+            for band in original.bands:
+                self._by_band[band].append(original)
+
+    def _original_of(self, candidate: Original) -> Original | None:
         """The first stored that is alike and near enough in time."""
         shared = [
             original
@@ -67,7 +69,7 @@ def _likely(shared: Sequence[Original]) -> list[Original]:
     return sorted(each[:MAX_COMPARED], key=lambda original: original.stored)
 
 
-def _look_up(server: Server, unseen: Unseen, candidates: Sequence[Original]) -> list[Original]:
+def look_up(server: Server, unseen: Unseen, candidates: Sequence[Original]) -> list[Original]:
     """Stored originals that share a band with a candidate."""
     wanted = frozenset(band for candidate in candidates for band in candidate.bands)
     if not wanted:

@@ -19,6 +19,7 @@ from listener.archive.rows import MICROSECOND, micros, moment
 from listener.mention import Signal
 from listener.ports import Dimension, Where
 
+WEEK = timedelta(weeks=1) // MICROSECOND
 EXACT_UP_TO = 20_000
 """Mentions."""
 _PAGE = 10_000
@@ -217,15 +218,17 @@ def _add_sketched(
 
 
 def _pieces(server: Server, question: _Question, values: int) -> list[tuple[str, int, int]]:
-    """(index, from, to): the span in runs of whole buckets. Each month is asked by itself: the server answers from its cache
-    what it was asked before of a month that has not changed. A bucket that two months share is asked of all."""
+    """(index, from, to): the span in runs of whole buckets. Each week of a month is asked by itself: the server answers from its
+    cache what it was asked before of a month that has not changed, and a span that has moved on shares most weeks with the one
+    before. A bucket that two months share is asked of all."""
     names, bucket = server.names, question.bucket
     most = max(_MAX_CELLS // (values * len(question.signals)), 1)
     pieces: list[tuple[str, int, int]] = []
     for at in range(question.start, question.high, bucket):
         first, last = names.index(moment(at)), names.index(moment(at + bucket - 1))
         index = first if first == last else names.alias
-        if pieces and pieces[-1][0] == index != names.alias and at - pieces[-1][1] < most * bucket:
+        is_of_week = bool(pieces) and pieces[-1][1] // WEEK == at // WEEK
+        if is_of_week and pieces[-1][0] == index != names.alias and at - pieces[-1][1] < most * bucket:
             pieces[-1] = (index, pieces[-1][1], at + bucket)
         else:
             pieces.append((index, at, at + bucket))
@@ -242,7 +245,7 @@ def _sketched_breakdown(server: Server, query: Filter, field: str, values: int) 
 def _voices(sketches: int) -> dict[str, Any]:
     least, most = _THRESHOLDS
     threshold = min(max(_SKETCH_BYTES // 8 // sketches, least), most)
-    return {"voices": {"cardinality": {"field": "lyhord.voice", "precision_threshold": threshold}}}
+    return {"voices": {"cardinality": {"field": "lyhord.voice_number", "precision_threshold": threshold}}}
 
 
 def _composite(

@@ -5,6 +5,7 @@ our own tokeniser, and `lyhord.fields` with what a query's fields and tags compa
 what it means everywhere.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,14 @@ def document(mention: Mention, standing: Standing) -> dict[str, Any]:
     text = tokenise(mention.text)
     tags = sorted(title.tags | text.tags)
     site = site_of(mention.url)
+    own = _own_fields(mention, standing)
+    own["words"] = [_joined(title.words), _joined(text.words)]
+    own["fields"] = [
+        *(f"tag:{tag}" for tag in tags),
+        *_named_fields(mention.channel, mention.language, mention.source),
+        *_sites(site),
+        f"author:{mention.author}",
+    ]
     written: dict[str, Any] = {
         "@timestamp": _shown(mention.published_at),
         "event": {
@@ -66,39 +75,38 @@ def document(mention: Mention, standing: Standing) -> dict[str, Any]:
         "message": mention.text,
         "observer": {"name": mention.source},
         "tags": tags,
-        "lyhord": {
-            "brand": mention.brands,
-            "channel": mention.channel,
-            "owned": mention.owned,
-            "language": mention.language,
-            "title": mention.title,
-            "thread": mention.thread,
-            "voice": mention.author or f"mention:{mention.id}",
-            "cluster": standing.cluster,
-            "is_copy": standing.cluster != mention.id,
-            "bands": standing.bands,
-            "published": micros(mention.published_at),
-            "fetched": micros(mention.fetched_at),
-            "stored": standing.stored,
-            "retention_until": _shown(mention.retention_until),
-            "retention_micros": micros(mention.retention_until),
-            "revision": mention.revision,
-            "words": [_joined(title.words), _joined(text.words)],
-            "fields": [
-                *(f"tag:{tag}" for tag in tags),
-                *_named_fields(mention.channel, mention.language, mention.source),
-                *_sites(site),
-                f"author:{mention.author}",
-            ],
-        },
+        "lyhord": own,
     }
     if mention.author:
         written["user"] = {"hash": mention.author}
-    if mention.engagement:
-        written["lyhord"]["engagement"] = dict(mention.engagement)
-    if mention.score:
-        written["lyhord"] |= score_fields(mention.score)
     return written
+
+
+def _own_fields(mention: Mention, standing: Standing) -> dict[str, Any]:
+    own: dict[str, Any] = {
+        "brand": mention.brands,
+        "channel": mention.channel,
+        "owned": mention.owned,
+        "language": mention.language,
+        "title": mention.title,
+        "thread": mention.thread,
+        "voice": (voice := mention.author or f"mention:{mention.id}"),
+        "voice_number": _number(voice),
+        "cluster": standing.cluster,
+        "is_copy": standing.cluster != mention.id,
+        "bands": standing.bands,
+        "published": micros(mention.published_at),
+        "fetched": micros(mention.fetched_at),
+        "stored": standing.stored,
+        "retention_until": _shown(mention.retention_until),
+        "retention_micros": micros(mention.retention_until),
+        "revision": mention.revision,
+    }
+    if mention.engagement:
+        own["engagement"] = dict(mention.engagement)
+    if mention.score:
+        own |= score_fields(mention.score)
+    return own
 
 
 def score_fields(score: Score) -> dict[str, Any]:
@@ -144,6 +152,11 @@ def to_mention(source: Mapping[str, Any]) -> Mention:
         is_copy=own["is_copy"],
         score=_to_score(own) if "model" in own else None,
     )
+
+
+def _number(voice: str) -> int:
+    """63 bits that no two voices share by chance."""
+    return int.from_bytes(hashlib.blake2b(voice.encode(), digest_size=8).digest(), "big") >> 1
 
 
 def cut(word: str) -> str:

@@ -86,12 +86,14 @@ def erase_author(server: Server, unseen: Unseen, due: Due, author: str) -> int:
 def purge(server: Server, due: Due) -> None:
     """Merge what was erased long enough ago. Dear: what is left of the segments is written anew."""
     if months := due.months():
-        _merge(server, sorted(months))
+        _merge(server, sorted(months), wait=False)
         due.done(months)
 
 
-def _merge(server: Server, indices: Sequence[str]) -> None:
+def _merge(server: Server, indices: Sequence[str], *, wait: bool = True) -> None:
     with server.speaking() as client:
         patient = client.options(request_timeout=MERGE_SECONDS)
         patient.indices.flush(index=list(indices), ignore_unavailable=True)  # also forgets its log of changes
-        patient.indices.forcemerge(index=list(indices), only_expunge_deletes=True, ignore_unavailable=True)
+        patient.indices.forcemerge(
+            index=list(indices), only_expunge_deletes=True, ignore_unavailable=True, wait_for_completion=wait
+        )
