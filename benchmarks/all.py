@@ -20,6 +20,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "language": ("--honest",),
     "scoring": ("--brief",),
     "detection": ("--suites", "semi,throughput"),
+    "scale": ("--parts", "ingest,scoring,celery"),
 }
 DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
