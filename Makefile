@@ -17,7 +17,7 @@ run: $(VENV)/run.ok  ## set up and run the demo (ARGS="--exit" ends by itself)
 test: $(VENV)/dev.ok  ## set up everything and run every test (ARGS="-k name" for some)
 	@infra/test-tools.sh
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@infra/run-tests.sh $(BIN)/python $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report --format=total | sed 's/^/coverage, percent: /'
 
 check: $(VENV)/dev.ok  ## linters and types

@@ -3,6 +3,7 @@ the past is added behind them, so that each size has the same last hours."""
 
 import random
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -36,6 +37,8 @@ def measure(number: int, folder: Path) -> dict[str, Any]:
             archive = open_archive(url)
             for name, value in _grow(archive, mentions, folder / f"{kind}.db"):
                 result[f"{kind}: {name}"] = value
+                sys.stderr.write(f"{kind}: {name}: {value}\n")  # it takes half an hour: say how far it is
+                sys.stderr.flush()
             archive.close()
     return result
 
