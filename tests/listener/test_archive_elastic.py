@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from listener.archive.elastic import ElasticArchive, adding, client, erasing, template, translate
 from listener.archive.elastic import archive as archive_module
-from listener.archive.elastic.client import Server
+from listener.archive.elastic.client import Server, ShardsAway
 from listener.archive.elastic.documents import cut
 from listener.archive.elastic.names import Names
 from listener.errors import StoreAway, StoreError, StoreRefused
@@ -84,6 +84,8 @@ class Script:
     search: tuple[int, object] = (200, {"hits": {"hits": [], "total": {"value": 0}}})
     bulks: list[list[int]] = field(default_factory=lambda: [[201]])
     pause: float = 0
+    starting: int = 0
+    """Searches at first of which the shards are away."""
     header: str = "Elasticsearch"
     sent: list[int] = field(default_factory=list)
     """Actions of each bulk."""
@@ -104,7 +106,11 @@ class Fake(BaseHTTPRequestHandler):
             self._answer(200, {})
         else:
             time.sleep(self.script.pause)
-            self._answer(*self.script.search)
+            self.script.starting -= 1
+            is_starting = self.script.starting >= 0
+            self._answer(
+                *((503, error("search_phase_execution_exception")) if is_starting else self.script.search)
+            )
 
     def do_PUT(self) -> None:
         self.do_POST()
@@ -175,7 +181,7 @@ def error(kind: str, cause: str = "") -> dict[str, Any]:
         (429, error("circuit_breaking_exception"), StoreAway, False, "too busy"),
         (503, "<html>Bad gateway</html>", StoreAway, False, "503"),
         (502, {}, StoreAway, False, "502"),
-        (503, error("search_phase_execution_exception"), StoreAway, False, "search_phase"),
+        (503, error("search_phase_execution_exception"), ShardsAway, False, "search_phase"),
         (403, error("cluster_block_exception"), StoreAway, False, "cluster_block"),
         (403, error("security_exception"), StoreError, True, "API key"),
         (401, error("security_exception"), StoreError, True, "API key"),
@@ -206,6 +212,12 @@ def test_what_the_server_refuses_is_said_in_our_words(
     assert caught.value.permanent is permanent
     assert SECRET not in str(caught.value)
     assert re.search(r"127\.0\.0\.1:\d+", str(caught.value)), "says which server"
+
+
+def test_the_shards_of_a_month_that_is_being_made_are_waited_for(
+    fake: Callable[[Script], ElasticArchive],
+) -> None:
+    assert fake(Script(starting=2)).search(Where()) == []
 
 
 def test_another_server_at_the_address_is_told(fake: Callable[[Script], ElasticArchive]) -> None:

@@ -8,11 +8,11 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
@@ -45,8 +45,15 @@ class Outcome:
     error: str = ""
 
 
+T = TypeVar("T")
+
+
 class TooLarge(StoreError):
     """The server, or a proxy before it, takes no request of this size."""
+
+
+class ShardsAway(StoreAway):
+    """Shards of an index do not answer: those of a month that is being made are away for a moment."""
 
 
 class Server:
@@ -108,14 +115,17 @@ class Server:
         self, body: Mapping[str, Any], *, index: str = "", seconds: float = READ_SECONDS
     ) -> dict[str, Any]:
         """All of the answer or an error: never what only some shards found, or found in time."""
-        with self.speaking() as client:
+
+        def ask(client: Elasticsearch) -> dict[str, Any]:
             answer = client.options(request_timeout=seconds + 1).search(
                 index=index or self.names.alias,
                 body={"timeout": f"{int(seconds * 1_000)}ms", **body},
                 ignore_unavailable=True,
                 allow_partial_search_results=False,
             )
-        return self._in_time(answer.body, seconds)
+            return self._in_time(answer.body, seconds)
+
+        return self._patiently(ask)
 
     def searches(self, bodies: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
         """Several at once, (index, body) each: the answers in the same order."""
@@ -127,13 +137,27 @@ class Server:
                 {"index": index, "ignore_unavailable": True, "allow_partial_search_results": False},
                 {"timeout": f"{int(COUNT_SECONDS * 1_000)}ms", **body},
             ]
-        with self.speaking() as client:
+
+        def ask(client: Elasticsearch) -> list[dict[str, Any]]:
             found = client.options(request_timeout=COUNT_SECONDS + 1).msearch(searches=lines)
-        answers: list[dict[str, Any]] = found.body["responses"]
-        for answer in answers:
-            if "error" in answer:
-                raise self._refusal(answer["status"], answer["error"])
-        return [self._in_time(answer, COUNT_SECONDS) for answer in answers]
+            answers: list[dict[str, Any]] = found.body["responses"]
+            for answer in answers:
+                if "error" in answer:
+                    raise self._refusal(answer["status"], answer["error"])
+            return [self._in_time(answer, COUNT_SECONDS) for answer in answers]
+
+        return self._patiently(ask)
+
+    def _patiently(self, ask: Callable[[Elasticsearch], T]) -> T:
+        """A month's first mention makes its index, and who searches at that moment is told that a shard is away."""
+        for pause in _PAUSES:
+            try:
+                with self.speaking() as client:
+                    return ask(client)
+            except ShardsAway:
+                time.sleep(pause)
+        with self.speaking() as client:
+            return ask(client)
 
     def _in_time(self, answer: dict[str, Any], seconds: float) -> dict[str, Any]:
         if answer.get("timed_out"):
@@ -208,7 +232,10 @@ class Server:
         who, kinds = f"elasticsearch at {self.names.address}", _kinds(error)
         why = " ".join([str(status), *kinds])
         if status in _AWAY or any("block" in kind for kind in kinds):
-            return StoreAway(f"{who} is too busy or takes no changes at the moment ({why})")
+            is_of_shards = status == 503 and "search_phase_execution_exception" in kinds
+            return (ShardsAway if is_of_shards else StoreAway)(
+                f"{who} is too busy or takes no changes at the moment ({why})"
+            )
         if status == 413:
             return TooLarge(f"{who} takes no request of this size ({why})", permanent=True)
         if status in (401, 403):
