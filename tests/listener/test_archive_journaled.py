@@ -640,5 +640,5 @@ class Model(RuleBasedStateMachine):
 
 def test_nothing_is_lost_and_nothing_is_twice_whatever_happens() -> None:
     run_state_machine_as_test(
-        Model, settings=settings(max_examples=25, stateful_step_count=30, deadline=None)
+        Model, settings=settings(max_examples=8, stateful_step_count=25, deadline=None)
     )
